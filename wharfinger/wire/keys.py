@@ -10,7 +10,7 @@ from wharfinger.wire.names import Jti
 PREFIX = "wharfinger:"
 
 ISSUANCES = PREFIX + "issuances"
-"""Stream of issuances, one entry a token. Writer: authsvc. Readers: settle (group ``settle``), and anybody: a public interface."""
+"""Stream of issuances, one entry a token; a public interface. Writer: authsvc. Readers: settle (group ``settle``), and others."""
 
 REFUSALS = PREFIX + "refusals"
 """Stream of refused requests for a token. Writer: authsvc. Reader: settle (group ``settle``)."""
