@@ -10,7 +10,7 @@ from wharfinger.wire.names import Jti
 PREFIX = "wharfinger:"
 
 ISSUANCES = PREFIX + "issuances"
-"""Stream of issuances, one entry a token; a public interface. Writer: authsvc. Readers: settle (group ``settle``), and others."""
+"""Stream of issuances, one entry a token; a public interface. Writer: authsvc. Readers: settle (group ``settle``), others."""
 
 REFUSALS = PREFIX + "refusals"
 """Stream of refused requests for a token. Writer: authsvc. Reader: settle (group ``settle``)."""

@@ -1,0 +1,286 @@
+"""Deliveries as rows: claiming one with a lease and a fencing number, renewing, finishing. Decides nothing about one.
+
+A claim raises the row's fence; whoever holds an older fence can neither renew nor finish. So a worker that was stopped and
+woken later changes nothing.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+from sqlalchemy import Connection, and_, exists, insert, or_, select, update
+from sqlalchemy.sql import ColumnElement
+
+from wharfinger.ledger import schema
+from wharfinger.ledger.database import Database
+from wharfinger.ledger.errors import LeaseLost
+from wharfinger.ledger.log import append
+from wharfinger.ledger.record import AuditRecord, Personal, RecordKind, canonical_json
+from wharfinger.ledger.settlement import DeliveryState
+from wharfinger.wire.event import Action, Kind
+from wharfinger.wire.names import DeliveryId
+
+LEASE_MS: Final = 15_000
+"""A killed worker's delivery is taken over after this long. Longer than any single outside step may take."""
+
+_D = schema.deliveries.c
+_MANIFESTS: Final = (Kind.MANIFEST.value, Kind.INDEX.value)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """A delivery held under a lease, with the push that brought it. Times in milliseconds since the epoch."""
+
+    id: DeliveryId
+    fence: int
+    attempt: int
+    created_at: int
+    rule: str
+    target: str
+    seq: int
+    source: str
+    repository: str
+    tag: str
+    digest: str
+    media_type: str
+    event_id: str
+    verdict: str
+    account: str
+    jti: str
+    occurred_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What the ledger knows around a claimed delivery.
+
+    ``later_digest``: of the newest later push of the same tag, if another digest. ``overtaken``: a later push was delivered
+    to the same target already. ``last_delivered``: the digest last delivered to this target from this repository.
+    """
+
+    later_digest: str | None
+    overtaken: bool
+    last_delivered: str | None
+
+
+def due(database: Database, *, now_ms: int, limit: int = 100, target: str | None = None) -> list[DeliveryId]:
+    """Deliveries that somebody should take now, oldest first: waiting and due, or held by a lease that ran out."""
+    query = select(_D.id).where(_claimable(now_ms)).order_by(_D.seq).limit(limit)
+    if target is not None:
+        query = query.where(_D.target == target)
+    with database.reading() as connection:
+        return [DeliveryId(row.id) for row in connection.execute(query)]
+
+
+def claim(database: Database, delivery: DeliveryId, *, now_ms: int) -> Claim | None:
+    """Take a delivery, if it is due and no other on its target is being sent.
+
+    Crash just after: the lease runs out, and the delivery is due again with a higher fence.
+    """
+    other = schema.deliveries.alias("other")
+    busy = exists().where(
+        other.c.target == _D.target,
+        other.c.id != _D.id,
+        other.c.state == DeliveryState.SENDING.value,
+        other.c.lease_until >= now_ms,
+    )
+    with database.writing() as connection:
+        taken = connection.execute(
+            update(schema.deliveries)
+            .where(_D.id == delivery, _claimable(now_ms), ~busy)
+            .values(
+                state=DeliveryState.SENDING.value,
+                fence=_D.fence + 1,
+                attempts=_D.attempts + 1,
+                lease_until=now_ms + LEASE_MS,
+                updated_at=now_ms,
+            )
+        )
+        if taken.rowcount == 0:
+            return None
+        claimed = _read_claim(connection, delivery)
+        connection.execute(
+            insert(schema.attempts).values(delivery=delivery, attempt=claimed.attempt, started_at=now_ms, outcome="")
+        )
+        return claimed
+
+
+def renew(database: Database, held: Claim, *, now_ms: int) -> None:
+    """Hold on for another lease. Raises LeaseLost when somebody else took over."""
+    with database.writing() as connection:
+        renewed = connection.execute(update(schema.deliveries).where(_held(held)).values(lease_until=now_ms + LEASE_MS))
+        if renewed.rowcount == 0:
+            raise LeaseLost(f"delivery {held.id} was taken over")
+
+
+def standing(database: Database, held: Claim, *, whole_target: bool) -> Standing:
+    """What the ledger knows around a claimed delivery.
+
+    Args:
+        database: the ledger.
+        held: the claim.
+        whole_target: the target runs one thing, so any later delivery overtakes this one; else only one of the same tag.
+    """
+    with database.reading() as connection:
+        return Standing(
+            _later_digest(connection, held), _overtaken(connection, held, whole_target), _last_delivered(connection, held)
+        )
+
+
+def postpone(database: Database, held: Claim, *, reason: str, now_ms: int, due_at: int, counts: bool) -> None:
+    """Give a delivery back until later. ``counts``: it was an attempt at the target, not only a look. Raises LeaseLost."""
+    with database.writing() as connection:
+        _release(connection, held, DeliveryState.WAITING, reason, now_ms, due_at=due_at, counts=counts)
+        _close_attempt(connection, held, "postponed", reason, now_ms, counts=counts)
+
+
+def finish(database: Database, held: Claim, *, state: DeliveryState, reason: str, now_ms: int) -> None:
+    """End a delivery, and log its outcome in the same transaction.
+
+    Crash just before: the lease runs out and the target is asked again with the same idempotency key. After: nothing is.
+
+    Raises:
+        LeaseLost: another worker holds it now; nothing is changed.
+    """
+    with database.writing() as connection:
+        _release(connection, held, state, reason, now_ms, due_at=0, counts=True)
+        _close_attempt(connection, held, state.value, reason, now_ms, counts=True)
+        append(connection, [(_outcome(held, state, reason, now_ms), b"")])
+
+
+def _claimable(now_ms: int) -> ColumnElement[bool]:
+    waiting = and_(_D.state == DeliveryState.WAITING.value, _D.due_at <= now_ms)
+    abandoned = and_(_D.state == DeliveryState.SENDING.value, _D.lease_until < now_ms)
+    return or_(waiting, abandoned)
+
+
+def _held(held: Claim) -> ColumnElement[bool]:
+    return and_(_D.id == held.id, _D.fence == held.fence, _D.state == DeliveryState.SENDING.value)
+
+
+def _release(
+    connection: Connection, held: Claim, state: DeliveryState, reason: str, now_ms: int, *, due_at: int, counts: bool
+) -> None:
+    values: dict[str, object] = {
+        "state": state.value,
+        "reason": reason,
+        "updated_at": now_ms,
+        "due_at": due_at,
+        "lease_until": 0,
+    }
+    if not counts:
+        values["attempts"] = _D.attempts - 1
+    if connection.execute(update(schema.deliveries).where(_held(held)).values(values)).rowcount == 0:
+        raise LeaseLost(f"delivery {held.id} was taken over")
+
+
+def _close_attempt(connection: Connection, held: Claim, outcome: str, detail: str, now_ms: int, *, counts: bool) -> None:
+    table = schema.attempts
+    mine = and_(table.c.delivery == held.id, table.c.attempt == held.attempt)
+    if counts:
+        connection.execute(update(table).where(mine).values(ended_at=now_ms, outcome=outcome, detail=detail))
+    else:
+        connection.execute(table.delete().where(mine))
+
+
+def _read_claim(connection: Connection, delivery: DeliveryId) -> Claim:
+    table, record, people = schema.deliveries, schema.records, schema.personal
+    row = connection.execute(
+        select(
+            _D.fence,
+            _D.attempts,
+            _D.created_at,
+            _D.rule,
+            _D.target,
+            record,
+            people.c.account,
+        )
+        .select_from(table.join(record, record.c.seq == _D.seq).join(people, people.c.seq == _D.seq))
+        .where(_D.id == delivery)
+    ).one()
+    return Claim(
+        id=delivery,
+        fence=row.fence,
+        attempt=row.attempts,
+        created_at=row.created_at,
+        rule=row.rule,
+        target=row.target,
+        seq=row.seq,
+        source=row.source,
+        repository=row.repository,
+        tag=row.tag,
+        digest=row.digest,
+        media_type=row.media_type,
+        event_id=row.event_id,
+        verdict=row.verdict,
+        account=row.account,
+        jti=row.jti,
+        occurred_at=row.occurred_at,
+    )
+
+
+def _later_digest(connection: Connection, held: Claim) -> str | None:
+    table = schema.records.c
+    newest = connection.execute(
+        select(table.digest)
+        .where(
+            table.kind == RecordKind.EVENT.value,
+            table.action == Action.PUSH.value,
+            table.object_kind.in_(_MANIFESTS),
+            table.source == held.source,
+            table.repository == held.repository,
+            table.tag == held.tag,
+            table.seq > held.seq,
+        )
+        .order_by(table.seq.desc())
+        .limit(1)
+    ).scalar()
+    return None if newest in (None, held.digest) else str(newest)
+
+
+def _overtaken(connection: Connection, held: Claim, whole_target: bool) -> bool:  # noqa: FBT001 - positional only here
+    table = schema.records.c
+    query = (
+        select(_D.id)
+        .join(schema.records, table.seq == _D.seq)
+        .where(_D.target == held.target, _D.seq > held.seq, _D.state == DeliveryState.DELIVERED.value)
+    )
+    if not whole_target:
+        query = query.where(table.source == held.source, table.repository == held.repository, table.tag == held.tag)
+    return connection.execute(query.limit(1)).first() is not None
+
+
+def _last_delivered(connection: Connection, held: Claim) -> str | None:
+    table = schema.records.c
+    return connection.execute(
+        select(table.digest)
+        .join(schema.deliveries, _D.seq == table.seq)
+        .where(
+            _D.target == held.target,
+            _D.state == DeliveryState.DELIVERED.value,
+            table.source == held.source,
+            table.repository == held.repository,
+        )
+        .order_by(_D.updated_at.desc(), _D.seq.desc())
+        .limit(1)
+    ).scalar()
+
+
+def _outcome(held: Claim, state: DeliveryState, reason: str, now_ms: int) -> AuditRecord:
+    detail = {"delivery": held.id, "rule": held.rule, "target": held.target, "attempt": held.attempt, "push": held.seq}
+    return AuditRecord(
+        kind=RecordKind.DELIVERY,
+        recorded_at=now_ms,
+        occurred_at=now_ms,
+        source=held.source,
+        event_id=f"{held.id}/{held.fence}",
+        action="deliver",
+        repository=held.repository,
+        tag=held.tag,
+        digest=held.digest,
+        media_type=held.media_type,
+        verdict=state.value,
+        reason=reason,
+        jti=held.jti,
+        detail=canonical_json(detail).decode(),
+        personal=Personal(account=held.account),
+    )

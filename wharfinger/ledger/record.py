@@ -1,0 +1,130 @@
+"""The audit record and its canonical form, which the log commits to for ever. Pure: salts come in as arguments.
+
+A leaf's entry is JSON in the manner of RFC 8785: keys sorted, no spaces, UTF-8; strings and integers only, empty fields left
+out. Each personal field stands in it as a commitment, SHA-256(salt ‖ name ‖ value) in hex, so that the clear value and its
+salt can be erased and every proof stays valid. No personal field's name begins with another's: (name, value) is unambiguous.
+Fields are only ever added; ``v`` is raised when a field's meaning changes; tests/samples/ledger/ keeps each form.
+"""
+
+import hashlib
+import hmac
+import json
+from dataclasses import dataclass, field, fields
+from enum import StrEnum
+from typing import Final
+
+FORMAT_VERSION: Final = 1
+SALT_BYTES: Final = 16
+SECRET_BYTES: Final = 32
+
+
+class RecordKind(StrEnum):
+    """What a record tells of."""
+
+    ISSUANCE = "issuance"
+    REFUSAL = "refusal"
+    EVENT = "event"
+    QUARANTINE = "quarantine"
+    """A notification that could not be read."""
+    DELIVERY = "delivery"
+    """The outcome of one deployment trigger."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Personal:
+    """What tells of a person, and can be erased. ``raw_sha256`` is the hash of the event as it came (hex)."""
+
+    account: str = ""
+    actor: str = ""
+    client_addr: str = ""
+    claimed_addr: str = ""
+    user_agent: str = ""
+    raw_sha256: str = ""
+
+
+PERSONAL_FIELDS: Final = tuple(item.name for item in fields(Personal))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditRecord:
+    """One record: what happened, to what, by which token. Times are milliseconds since the epoch; empty means not said.
+
+    ``event_id`` and ``event_sha`` (hex) identify what it records within its ``source``: the same pair is recorded once.
+    ``detail`` is JSON text of the kind's further fields, canonical itself.
+    """
+
+    kind: RecordKind
+    recorded_at: int
+    occurred_at: int = 0
+    source: str = ""
+    event_id: str = ""
+    event_sha: str = ""
+    action: str = ""
+    object_kind: str = ""
+    repository: str = ""
+    from_repository: str = ""
+    tag: str = ""
+    digest: str = ""
+    media_type: str = ""
+    size: int = 0
+    method: str = ""
+    request_id: str = ""
+    instance_id: str = ""
+    registry_host: str = ""
+    verdict: str = ""
+    reason: str = ""
+    flags: str = ""
+    """Remarks, space-joined and sorted: ``addr_differs``, ``id_reused``…"""
+    jti: str = ""
+    credential_kind: str = ""
+    credential_id: str = ""
+    detail: str = ""
+    personal: Personal = field(default_factory=Personal)
+
+
+PUBLIC_FIELDS: Final = tuple(item.name for item in fields(AuditRecord) if item.name != "personal")
+COMMITTED_FIELDS: Final = tuple(name for name in PUBLIC_FIELDS if name != "event_sha")
+"""What a leaf shows in clear. Not the event's hash: unsalted, it would bind what was erased."""
+
+
+def event_key(source: str, event_id: str) -> bytes:
+    """The identity of an event within everything we hear, 16 bytes: ids of two registries may be equal."""
+    return hashlib.sha256(source.encode() + b"\x00" + event_id.encode()).digest()[:16]
+
+
+def salt(secret: bytes, name: str) -> bytes:
+    """A field's own 128-bit salt, from the record's one random secret: erasing that erases them all."""
+    return hmac.digest(secret, name.encode(), "sha256")[:SALT_BYTES]
+
+
+def commitment(salted: bytes, name: str, value: str) -> str:
+    """SHA-256(salt ‖ name ‖ value), hex. Raises ValueError for a name that is no personal field's."""
+    if name not in PERSONAL_FIELDS:
+        raise ValueError(f"not a personal field: {name}")
+    return hashlib.sha256(salted + name.encode() + value.encode()).hexdigest()
+
+
+def commitments(record: AuditRecord, secret: bytes) -> dict[str, str]:
+    """The commitments of a record's personal fields that say something, by name."""
+    values = ((name, str(getattr(record.personal, name))) for name in PERSONAL_FIELDS)
+    return {name: commitment(salt(secret, name), name, value) for name, value in values if value}
+
+
+def canonical(record: AuditRecord, *, seq: int, committed: dict[str, str]) -> bytes:
+    """The record as the log's entry.
+
+    Args:
+        record: only its public fields are read.
+        seq: its number in the log, from 0: the leaf's index.
+        committed: its personal fields' commitments.
+    """
+    entry: dict[str, object] = {name: value for name in COMMITTED_FIELDS if (value := getattr(record, name))}
+    entry |= {"v": FORMAT_VERSION, "seq": seq}
+    if committed:
+        entry["personal"] = committed
+    return canonical_json(entry)
+
+
+def canonical_json(value: object) -> bytes:
+    """JSON with sorted keys and no spaces, UTF-8; equal to RFC 8785 for our ASCII keys, strings and small integers."""
+    return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False).encode()
