@@ -1,0 +1,93 @@
+"""The canonical record and its commitments: the format that every proof rests on."""
+
+import hashlib
+from itertools import permutations
+from pathlib import Path
+
+import pytest
+
+from wharfinger.ledger.merkle import leaf_hash
+from wharfinger.ledger.record import (
+    PERSONAL_FIELDS,
+    AuditRecord,
+    Personal,
+    RecordKind,
+    canonical,
+    canonical_json,
+    commitment,
+    commitments,
+    event_key,
+    salt,
+)
+
+GOLDEN = Path(__file__).parents[2] / "samples/ledger/record-1.json"
+
+RECORD = AuditRecord(
+    kind=RecordKind.EVENT,
+    recorded_at=1_795_477_894_900,
+    occurred_at=1_795_477_894_873,
+    source="main",
+    event_id="4f47b96d-80dc-4f23-986b-8ad3891308dc",
+    event_sha="ab" * 32,
+    action="push",
+    object_kind="manifest",
+    repository="shop/cart",
+    tag="1.2",
+    digest="sha256:" + "cd" * 32,
+    size=135,
+    verdict="exact",
+    jti="0pDLmR9V8xGZ4-0_aTkqQwErTy",
+    personal=Personal(account="zoë", client_addr="10.0.0.7", raw_sha256="ab" * 32),
+)
+SECRET = bytes(range(32))
+
+
+def test_golden() -> None:
+    """The entry of a record is the same bytes in every version to come."""
+    entry = canonical(RECORD, seq=7, committed=commitments(RECORD, SECRET))
+    assert entry == GOLDEN.read_bytes().rstrip(b"\n")
+    assert leaf_hash(entry) == hashlib.sha256(b"\x00" + entry).digest()
+
+
+def test_no_personal_value_stands_in_the_entry() -> None:
+    """Erasing values and salts leaves nothing of a person in the log."""
+    entry = canonical(RECORD, seq=7, committed=commitments(RECORD, SECRET)).decode()
+    assert all(value not in entry for value in ("zoë", "10.0.0.7", "ab" * 32))
+
+
+def test_no_personal_name_begins_another() -> None:
+    """Name and value are joined without a mark, so no name may be another's beginning."""
+    assert not [pair for pair in permutations(PERSONAL_FIELDS, 2) if pair[1].startswith(pair[0])]
+
+
+def test_a_commitment_is_salted_name_and_value() -> None:
+    """SHA-256(salt ‖ name ‖ value), with 128 bits of salt that differ by field."""
+    salted = salt(SECRET, "account")
+    assert len(salted) == 16
+    assert salted != salt(SECRET, "actor")
+    assert commitment(salted, "account", "zoë") == hashlib.sha256(salted + b"account" + "zoë".encode()).hexdigest()
+
+
+def test_only_personal_fields_are_committed_to() -> None:
+    """A misspelt name is a fault of the program."""
+    with pytest.raises(ValueError, match="repository"):
+        commitment(bytes(16), "repository", "x")
+
+
+def test_empty_fields_are_left_out() -> None:
+    """A field added later, and empty, changes no old record's entry."""
+    entry = canonical(AuditRecord(kind=RecordKind.REFUSAL, recorded_at=1), seq=0, committed={})
+    assert entry == b'{"kind":"refusal","recorded_at":1,"seq":0,"v":1}'
+
+
+def test_an_event_is_known_within_its_source() -> None:
+    """Two registries may use the same ids, and no join of the two parts is another's."""
+    keys = {event_key("a", "b"), event_key("b", "a"), event_key("ab", ""), event_key("", "ab")}
+    assert len(keys) == 4
+    assert {len(key) for key in keys} == {16}
+
+
+def test_canonical_json_refuses_what_json_has_not() -> None:
+    """No NaN gets into a leaf."""
+    with pytest.raises(ValueError, match="JSON"):
+        canonical_json(float("nan"))
