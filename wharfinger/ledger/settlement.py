@@ -91,7 +91,7 @@ def find_issuances(database: Database, jtis: Iterable[Jti]) -> dict[Jti, Issuanc
 def _write_issuances(connection: Connection, new: Sequence[tuple[int, Entry]]) -> None:
     rows = [_issuance_row(seq, entry.issuance) for seq, entry in new if entry.issuance is not None]
     if rows:
-        connection.execute(insert(schema.issuances).prefix_with("OR IGNORE"), rows)
+        connection.execute(insert(schema.issuances), rows)
 
 
 def _write_deliveries(connection: Connection, new: Sequence[tuple[int, Entry]], now_ms: int) -> tuple[DeliveryId, ...]:
@@ -111,7 +111,7 @@ def _write_deliveries(connection: Connection, new: Sequence[tuple[int, Entry]], 
             }
             for seq, delivery in planned
         ]
-        connection.execute(insert(schema.deliveries).prefix_with("OR IGNORE"), rows)
+        connection.execute(insert(schema.deliveries), rows)
     return tuple(delivery.id for _, delivery in planned if delivery.state is DeliveryState.WAITING)
 
 

@@ -1,0 +1,265 @@
+"""Settled batches in a real SQLite file: once each, with leaves, issuances and deliveries in one transaction."""
+
+import os
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from sqlalchemy import func, select, text
+
+from wharfinger.ledger import outbox, schema
+from wharfinger.ledger.database import Database
+from wharfinger.ledger.errors import LeaseLost, LedgerMisuse, LedgerUnavailable
+from wharfinger.ledger.merkle import Frontier, leaf_hash
+from wharfinger.ledger.queries import trace
+from wharfinger.ledger.record import PERSONAL_FIELDS, AuditRecord, Personal, RecordKind, canonical, commitments
+from wharfinger.ledger.settlement import DeliveryState, Entry, NewDelivery, commit, find_issuances
+from wharfinger.wire.issuance import Credential, Issuance
+from wharfinger.wire.names import Account, DeliveryId, Jti
+from wharfinger.wire.scope import Scope
+
+JTI = Jti("0pDLmR9V8xGZ4-0_aTkqQwErTy")
+NOW = 1_795_477_900_000
+DIGEST = "sha256:" + "ab" * 32
+LATER = "sha256:" + "cd" * 32
+
+ISSUANCE = Issuance(
+    jti=JTI,
+    account=Account("zoe"),
+    credential=Credential(kind="static", id="c1"),
+    authenticated_by="basic",
+    client_addr="10.0.0.7",
+    user_agent="docker/28",
+    service="registry",
+    asked=(Scope("repository", "shop/cart", ("pull", "push")),),
+    granted=(Scope("repository", "shop/cart", ("pull", "push")),),
+    rules=(1, None),
+    policy="p1",
+    issued_at=1_795_477_890,
+    not_before=1_795_477_880,
+    expires_at=1_795_478_790,
+)
+
+
+def issuance_entry(issuance: Issuance = ISSUANCE) -> Entry:
+    """A settled issuance."""
+    record = AuditRecord(kind=RecordKind.ISSUANCE, recorded_at=NOW, event_id=issuance.jti, jti=issuance.jti)
+    return Entry(
+        replace(record, personal=Personal(account="zoe", client_addr="10.0.0.7", user_agent="docker/28")), issuance=issuance
+    )
+
+
+def push(event_id: str, *, digest: str = DIGEST, sha: str = "", tag: str = "v1", target: str = "hook") -> Entry:
+    """A settled push with one delivery."""
+    record = AuditRecord(
+        kind=RecordKind.EVENT,
+        recorded_at=NOW,
+        source="main",
+        event_id=event_id,
+        event_sha=sha or event_id,
+        action="push",
+        object_kind="manifest",
+        repository="shop/cart",
+        tag=tag,
+        digest=digest,
+        verdict="exact",
+        jti=JTI,
+        personal=Personal(account="zoe"),
+    )
+    return Entry(record, raw=b"raw", deliveries=(NewDelivery(DeliveryId(f"dlv_{event_id}{sha}"), "web", target),))
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Iterator[Database]:
+    """A new ledger in its file."""
+    database = Database(f"sqlite:///{tmp_path}/ledger.db")
+    yield database
+    database.close()
+
+
+def count(database: Database, table: str) -> int:
+    """Rows of a table."""
+    with database.reading() as connection:
+        return connection.execute(select(func.count()).select_from(schema.metadata.tables[table])).scalar_one()
+
+
+def test_a_batch_is_written_once(ledger: Database) -> None:
+    """The same batch again, as after a crash before the acknowledgement, changes nothing."""
+    batch = [issuance_entry(), push("e1")]
+    first = commit(ledger, batch, now_ms=NOW)
+    again = commit(ledger, batch, now_ms=NOW + 5)
+    assert (first.records, first.duplicates, first.due) == (2, 0, ("dlv_e1",))
+    assert (again.records, again.duplicates, again.due) == (0, 2, ())
+    assert [count(ledger, name) for name in ("records", "personal", "raw_events", "leaves", "issuances", "deliveries")] == [
+        2, 2, 1, 2, 1, 1,
+    ]  # fmt: skip
+
+
+def test_a_crash_in_the_transaction_leaves_nothing(ledger: Database) -> None:
+    """Half a batch never exists: neither rows nor leaves."""
+    broken = replace(push("e2"), deliveries=(NewDelivery(DeliveryId("d"), None, "hook"),))  # type: ignore[arg-type]  # the fault
+    with pytest.raises(LedgerUnavailable):
+        commit(ledger, [push("e1"), broken], now_ms=NOW)
+    assert [count(ledger, name) for name in ("records", "leaves", "deliveries")] == [0, 0, 0]
+    assert commit(ledger, [push("e1")], now_ms=NOW).records == 1
+
+
+def test_the_leaves_are_the_records(ledger: Database) -> None:
+    """Every leaf can be computed again from its row, and the stored frontier is their tree."""
+    commit(ledger, [issuance_entry(), push("e1")], now_ms=NOW)
+    commit(ledger, [push("e2")], now_ms=NOW)
+    hashes = []
+    with ledger.reading() as connection:
+        rows = connection.execute(select(schema.records).order_by(schema.records.c.seq)).mappings().all()
+        for row in rows:
+            person = connection.execute(select(schema.personal).where(schema.personal.c.seq == row["seq"])).mappings().one()
+            fields = {name: row[name] for name in row if name not in {"seq", "event_key", "kind"}}
+            record = AuditRecord(
+                kind=RecordKind(row["kind"]), **fields, personal=Personal(**{name: person[name] for name in PERSONAL_FIELDS})
+            )
+            committed = commitments(record, person["secret"])
+            hashes.append(leaf_hash(canonical(record, seq=row["seq"], committed=committed)))
+        stored = [row.hash for row in connection.execute(select(schema.leaves).order_by(schema.leaves.c.idx))]
+        size, frontier = connection.execute(select(schema.tree.c.size, schema.tree.c.frontier)).one()
+    assert stored == hashes
+    assert Frontier.from_bytes(size, frontier) == Frontier().append(hashes)
+
+
+def test_the_same_id_with_another_body_is_kept_and_flagged(ledger: Database) -> None:
+    """A clash or a forgery: both stand in the ledger, the second with a mark."""
+    commit(ledger, [push("e1", sha="s1"), push("e1", sha="s2")], now_ms=NOW)
+    commit(ledger, [push("e1", sha="s3")], now_ms=NOW)
+    with ledger.reading() as connection:
+        flags = connection.execute(select(schema.records.c.flags).order_by(schema.records.c.seq)).scalars().all()
+    assert flags == ["", "id_reused", "id_reused"]
+
+
+def test_an_issuance_is_read_back_whole(ledger: Database) -> None:
+    """What Redis has forgotten, the ledger still attributes by."""
+    commit(ledger, [issuance_entry()], now_ms=NOW)
+    assert find_issuances(ledger, [JTI, Jti("-" * 26)]) == {JTI: ISSUANCE}
+
+
+def test_one_delivery_of_a_target_at_a_time(ledger: Database) -> None:
+    """A second delivery waits while the first is being sent; other targets do not."""
+    commit(ledger, [push("e1"), push("e2"), push("e3", target="other")], now_ms=NOW)
+    assert outbox.due(ledger, now_ms=NOW) == ["dlv_e1", "dlv_e2", "dlv_e3"]
+    first = outbox.claim(ledger, DeliveryId("dlv_e1"), now_ms=NOW)
+    assert first is not None
+    assert outbox.claim(ledger, DeliveryId("dlv_e1"), now_ms=NOW) is None
+    assert outbox.claim(ledger, DeliveryId("dlv_e2"), now_ms=NOW) is None
+    assert outbox.claim(ledger, DeliveryId("dlv_e3"), now_ms=NOW) is not None
+    outbox.finish(ledger, first, state=DeliveryState.DELIVERED, reason="", now_ms=NOW + 1)
+    assert outbox.claim(ledger, DeliveryId("dlv_e2"), now_ms=NOW + 1) is not None
+
+
+def test_a_stopped_worker_does_no_harm(ledger: Database) -> None:
+    """After its lease ran out and another took over, a woken worker can neither renew, postpone nor finish."""
+    commit(ledger, [push("e1")], now_ms=NOW)
+    stopped = outbox.claim(ledger, DeliveryId("dlv_e1"), now_ms=NOW)
+    late = NOW + outbox.LEASE_MS + 1
+    taken = outbox.claim(ledger, DeliveryId("dlv_e1"), now_ms=late)
+    assert stopped is not None
+    assert taken is not None
+    assert taken.fence > stopped.fence
+    with pytest.raises(LeaseLost):
+        outbox.renew(ledger, stopped, now_ms=late)
+    with pytest.raises(LeaseLost):
+        outbox.finish(ledger, stopped, state=DeliveryState.DELIVERED, reason="", now_ms=late)
+    with pytest.raises(LeaseLost):
+        outbox.postpone(ledger, stopped, reason="", now_ms=late, due_at=late, counts=True)
+    outbox.renew(ledger, taken, now_ms=late)
+    outbox.finish(ledger, taken, state=DeliveryState.DELIVERED, reason="ok", now_ms=late)
+    traced = trace(ledger, "dlv_e1").deliveries[0]
+    assert (traced.state, [one.outcome for one in traced.attempts]) == ("delivered", ["", "delivered"])
+
+
+def test_an_outcome_is_a_record_of_the_log(ledger: Database) -> None:
+    """What was deployed is provable as what was pushed is."""
+    commit(ledger, [push("e1")], now_ms=NOW)
+    held = outbox.claim(ledger, DeliveryId("dlv_e1"), now_ms=NOW)
+    assert held is not None
+    outbox.finish(ledger, held, state=DeliveryState.DELIVERED, reason="", now_ms=NOW)
+    assert count(ledger, "leaves") == 2
+
+
+def test_looking_again_is_no_attempt(ledger: Database) -> None:
+    """A delivery that waits for its tag keeps its attempts for the target."""
+    commit(ledger, [push("e1")], now_ms=NOW)
+    held = outbox.claim(ledger, DeliveryId("dlv_e1"), now_ms=NOW)
+    assert held is not None
+    outbox.postpone(ledger, held, reason="no tag yet", now_ms=NOW, due_at=NOW + 1_000, counts=False)
+    assert outbox.due(ledger, now_ms=NOW + 999) == []
+    again = outbox.claim(ledger, DeliveryId("dlv_e1"), now_ms=NOW + 1_000)
+    assert again is not None
+    assert (again.attempt, again.fence) == (1, 2)
+
+
+def test_what_stands_around_a_delivery(ledger: Database) -> None:
+    """A later push of the tag, a later delivery, and the digest delivered last are known."""
+    commit(ledger, [push("e1"), push("e2", digest=LATER), push("e3", tag="v2")], now_ms=NOW)
+    later = outbox.claim(ledger, DeliveryId("dlv_e3"), now_ms=NOW)
+    assert later is not None
+    outbox.finish(ledger, later, state=DeliveryState.DELIVERED, reason="", now_ms=NOW)
+    held = outbox.claim(ledger, DeliveryId("dlv_e1"), now_ms=NOW)
+    assert held is not None
+    assert outbox.standing(ledger, held, whole_target=False) == outbox.Standing(LATER, overtaken=False, last_delivered=DIGEST)
+    assert outbox.standing(ledger, held, whole_target=True).overtaken
+    outbox.finish(ledger, held, state=DeliveryState.SUPERSEDED, reason="", now_ms=NOW)
+
+
+@pytest.mark.parametrize("ref", [JTI, "e1", DIGEST, "shop/cart:v1", "dlv_e1", f"host/shop/cart@{DIGEST}"])
+def test_any_end_of_the_chain_gives_the_whole(ledger: Database, ref: str) -> None:
+    """From a token, an event, a digest, a tag or a delivery the same chain is walked."""
+    commit(ledger, [issuance_entry(), push("e1")], now_ms=NOW)
+    found = trace(ledger, ref)
+    assert [one.jti for one in found.issuances] == [JTI]
+    assert [one.event_id for one in found.events] == ["e1"]
+    assert [one.id for one in found.deliveries] == ["dlv_e1"]
+
+
+def test_an_unknown_reference_is_not_found(ledger: Database) -> None:
+    """Nothing is nothing, not an error."""
+    assert not trace(ledger, "nobody").found()
+
+
+def test_a_handle_does_not_cross_a_fork(ledger: Database) -> None:
+    """A child that inherits a handle is told so, before SQLite's locks are lost."""
+    child = os.fork()
+    if child == 0:
+        try:
+            count(ledger, "records")
+        except LedgerMisuse:
+            os._exit(42)
+        os._exit(0)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 42
+
+
+def test_commits_are_synced(ledger: Database) -> None:
+    """A commit that returned is on disk: WAL with synchronous=FULL (2)."""
+    with ledger.reading() as connection:
+        assert connection.execute(text("PRAGMA journal_mode")).scalar() == "wal"
+        assert connection.execute(text("PRAGMA synchronous")).scalar() == 2
+
+
+def test_a_newer_schema_is_refused(tmp_path: Path) -> None:
+    """An older version does not write into what it does not know."""
+    url = f"sqlite:///{tmp_path}/ledger.db"
+    with Database(url).writing() as connection:
+        connection.execute(text("UPDATE meta SET value = '99'"))
+    with pytest.raises(LedgerMisuse, match="schema 99"):
+        Database(url)
+
+
+def test_a_ledger_that_cannot_be_opened(tmp_path: Path) -> None:
+    """A path that is a folder is named in the error."""
+    (tmp_path / "ledger.db").mkdir()
+    with pytest.raises(LedgerUnavailable, match=r"ledger\.db"):
+        Database(f"sqlite:///{tmp_path}/ledger.db")
+
+
+def test_the_file_is_private(tmp_path: Path) -> None:
+    """Accounts and addresses are nobody else's to read."""
+    Database(f"sqlite:///{tmp_path}/ledger.db").close()
+    assert (tmp_path / "ledger.db").stat().st_mode & 0o077 == 0
