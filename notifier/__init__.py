@@ -1,0 +1,1 @@
+"""The notification endpoint: a registry's notification becomes a durable stream entry."""

@@ -1,0 +1,1 @@
+"""Wharfinger: the token service, the notification endpoint and the audit trail beside a plain Docker registry."""

@@ -1,0 +1,1 @@
+"""What authsvc decides: plain functions over plain values."""

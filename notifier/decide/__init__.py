@@ -1,0 +1,1 @@
+"""What the notifier decides: plain functions over plain values."""

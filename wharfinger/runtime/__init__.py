@@ -1,0 +1,1 @@
+"""What every process runs on: configuration, logs, serving, the embedded store. Knows no service."""
