@@ -1,0 +1,206 @@
+"""Supervises child processes: forks them, restarts those that end, stops them in order. Knows nothing of what they do.
+
+The parent forks before any thread or event loop exists in it, after everything was imported, so that the children share its
+memory. Each child is in a process group of its own: Ctrl+C reaches the parent alone, which stops them in their order.
+"""
+
+import gc
+import os
+import select
+import signal
+import sys
+import time
+import traceback
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Final, NoReturn, Protocol
+
+from wharfinger.runtime.embedded import die_with_parent
+from wharfinger.runtime.log import Log
+
+FIRST_PAUSE_S: Final = 0.1
+LONGEST_PAUSE_S: Final = 5.0
+SETTLED_S: Final = 10.0
+"""A child that lived so long is restarted at once when it ends."""
+STOP_S: Final = 15.0
+HURRIED_STOP_S: Final = 1.0
+"""For all that is left, after a second signal."""
+EXIT_MISCONFIGURED: Final = 2
+CHECK_S: Final = 1.0
+"""Between looks at what is not a forked child (the store)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Spec:
+    """A child to run. ``order``: groups stop one after the other, lowest first."""
+
+    name: str
+    run: Callable[[], int]
+    order: int = 0
+
+
+class External(Protocol):
+    """A process that is not forked from here but belongs to us: the embedded store. It stops last."""
+
+    def alive(self) -> bool:
+        """Whether it runs."""
+
+    def restart(self) -> None:
+        """Start it again."""
+
+    def stop(self) -> None:
+        """Stop it and wait."""
+
+
+@dataclass(slots=True)
+class _Child:
+    spec: Spec
+    pid: int = 0
+    started: float = 0.0
+    pause: float = FIRST_PAUSE_S
+    due: float = 0.0
+    generations: int = field(default=0)
+
+
+class Supervisor:
+    """Runs children until a signal or a misconfigured child."""
+
+    def __init__(self, specs: Sequence[Spec], *, log: Log, external: External | None = None) -> None:
+        self._children = [_Child(spec) for spec in specs]
+        self._log = log
+        self._external = external
+        self._signals = 0
+        self._verdict = 0
+        self._wakeup_read, self._wakeup_write = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+
+    def run(self) -> int:
+        """Start everything, and return when it is stopped.
+
+        Returns:
+            0 after an ordered stop; 2 when a child said at its first start that it is misconfigured.
+        """
+        signal.set_wakeup_fd(self._wakeup_write, warn_on_full_buffer=False)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._count)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        gc.collect()
+        gc.freeze()  # what was imported is not touched by the collector any more, so its pages stay shared
+        while not self._signals and not self._verdict:
+            self._reap()
+            self._start_due()
+            self._check_external()
+            self._wait()
+        self._stop()
+        return self._verdict
+
+    def _count(self, _number: int, _frame: object) -> None:
+        self._signals += 1
+
+    def _wait(self) -> None:
+        if self._signals or self._verdict:
+            return
+        due = [child.due for child in self._children if not child.pid]
+        now = time.monotonic()
+        longest = CHECK_S if self._external is not None else 60.0
+        timeout = max(0.0, min([longest, *(moment - now for moment in due)]))
+        select.select([self._wakeup_read], [], [], timeout)
+        try:
+            os.read(self._wakeup_read, 4_096)
+        except BlockingIOError:
+            return
+
+    def _reap(self) -> None:
+        for child in self._children:
+            if not child.pid:
+                continue
+            pid, status = os.waitpid(child.pid, os.WNOHANG)
+            if pid:
+                self._ended(child, os.waitstatus_to_exitcode(status))
+
+    def _ended(self, child: _Child, code: int) -> None:
+        now = time.monotonic()
+        self._log("child.ended", child=child.spec.name, pid=child.pid, code=code)
+        if code == EXIT_MISCONFIGURED and child.generations == 1:
+            self._verdict = EXIT_MISCONFIGURED
+        child.pid = 0
+        child.pause = FIRST_PAUSE_S if now - child.started > SETTLED_S else min(2 * child.pause, LONGEST_PAUSE_S)
+        child.due = now + child.pause
+
+    def _start_due(self) -> None:
+        now = time.monotonic()
+        for child in self._children:
+            if not child.pid and child.due <= now and not self._verdict:
+                child.pid = _fork(child.spec, self._log)
+                child.started = now
+                child.generations += 1
+                self._log("child.started", child=child.spec.name, pid=child.pid)
+
+    def _check_external(self) -> None:
+        if self._external is None or self._external.alive():
+            return
+        self._log("store.ended")
+        self._external.restart()
+        self._log("store.restarted")
+
+    def _stop(self) -> None:
+        self._log("supervisor.stopping")
+        for order in sorted({child.spec.order for child in self._children}):
+            self._stop_group([child for child in self._children if child.spec.order == order and child.pid])
+        if self._external is not None:
+            self._external.stop()
+        self._log("supervisor.stopped")
+
+    def _stop_group(self, children: Sequence[_Child]) -> None:
+        for child in children:
+            os.kill(child.pid, signal.SIGTERM)
+            os.kill(child.pid, signal.SIGCONT)  # one that was stopped must be able to end
+        began = time.monotonic()
+        while left := [child for child in children if not _collected(child)]:
+            allowed = HURRIED_STOP_S if self._signals > 1 else STOP_S
+            if time.monotonic() - began > allowed:
+                for child in left:
+                    self._log("child.killed", child=child.spec.name, pid=child.pid)
+                    os.kill(child.pid, signal.SIGKILL)
+                    os.waitpid(child.pid, 0)
+                    child.pid = 0
+                return
+            select.select([self._wakeup_read], [], [], 0.05)
+            try:
+                os.read(self._wakeup_read, 4_096)
+            except BlockingIOError:
+                continue
+
+
+def _collected(child: _Child) -> bool:
+    if child.pid and os.waitpid(child.pid, os.WNOHANG)[0]:
+        child.pid = 0
+    return not child.pid
+
+
+def _fork(spec: Spec, log: Log) -> int:
+    parent = os.getpid()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    pid = os.fork()
+    if not pid:
+        _be_child(spec, parent, log)
+    return pid
+
+
+def _be_child(spec: Spec, parent: int, log: Log) -> NoReturn:
+    code = 1
+    try:
+        os.setpgid(0, 0)
+        signal.set_wakeup_fd(-1)
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD, signal.SIGHUP):
+            signal.signal(number, signal.SIG_DFL)
+        die_with_parent(parent)
+        code = spec.run()
+    except BaseException as error:  # noqa: BLE001 - the child's outermost frame: it must end here, whatever it was
+        if not isinstance(error, SystemExit):
+            log("child.failed", child=spec.name, error=type(error).__name__, trace=traceback.format_exc(limit=8))
+        else:
+            code = error.code if isinstance(error.code, int) else 1
+    finally:
+        os._exit(code)

