@@ -4,7 +4,6 @@ A claim raises the row's fence; whoever holds an older fence can neither renew n
 woken later changes nothing.
 """
 
-from dataclasses import dataclass
 from typing import Final
 
 from sqlalchemy import Connection, and_, exists, insert, or_, select, update
@@ -15,7 +14,7 @@ from wharfinger.ledger.database import Database
 from wharfinger.ledger.errors import LeaseLost
 from wharfinger.ledger.log import append
 from wharfinger.ledger.record import AuditRecord, Personal, RecordKind, canonical_json
-from wharfinger.ledger.settlement import DeliveryState
+from wharfinger.ledger.values import Claim, DeliveryState, Standing
 from wharfinger.wire.event import Action, Kind
 from wharfinger.wire.names import DeliveryId
 
@@ -24,42 +23,6 @@ LEASE_MS: Final = 15_000
 
 _D = schema.deliveries.c
 _MANIFESTS: Final = (Kind.MANIFEST.value, Kind.INDEX.value)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Claim:
-    """A delivery held under a lease, with the push that brought it. Times in milliseconds since the epoch."""
-
-    id: DeliveryId
-    fence: int
-    attempt: int
-    created_at: int
-    rule: str
-    target: str
-    seq: int
-    source: str
-    repository: str
-    tag: str
-    digest: str
-    media_type: str
-    event_id: str
-    verdict: str
-    account: str
-    jti: str
-    occurred_at: int
-
-
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """What the ledger knows around a claimed delivery.
-
-    ``later_digest``: of the newest later push of the same tag, if another digest. ``overtaken``: a later push was delivered
-    to the same target already. ``last_delivered``: the digest last delivered to this target from this repository.
-    """
-
-    later_digest: str | None
-    overtaken: bool
-    last_delivered: str | None
 
 
 def due(database: Database, *, now_ms: int, limit: int = 100, target: str | None = None) -> list[DeliveryId]:

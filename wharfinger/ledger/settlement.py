@@ -6,65 +6,18 @@ new brings its issuance and its deliveries.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
-from enum import StrEnum
 
 from sqlalchemy import Connection, insert, select
 
 from wharfinger.ledger import schema
 from wharfinger.ledger.database import Database
 from wharfinger.ledger.log import append
-from wharfinger.ledger.record import AuditRecord, canonical_json
+from wharfinger.ledger.record import canonical_json
+from wharfinger.ledger.values import DeliveryState, Entry, Settled, scopes_json
 from wharfinger.wire.codec import decode
 from wharfinger.wire.issuance import Credential, Issuance
 from wharfinger.wire.names import Account, DeliveryId, Jti
 from wharfinger.wire.scope import Scope
-
-
-class DeliveryState(StrEnum):
-    """Where a delivery stands."""
-
-    WAITING = "waiting"
-    HELD = "held"
-    SENDING = "sending"
-    DELIVERED = "delivered"
-    UNCHANGED = "unchanged"
-    SUPERSEDED = "superseded"
-    TAG_MISSING = "tag_missing"
-    REFUSED = "refused"
-    UNDONE = "undone"
-    FAILED = "failed"
-    CANCELLED = "cancelled"
-
-
-@dataclass(frozen=True, slots=True)
-class NewDelivery:
-    """A delivery that a record brings: waiting at once, or refused by a guard with its reason."""
-
-    id: DeliveryId
-    rule: str
-    target: str
-    state: DeliveryState = DeliveryState.WAITING
-    reason: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One record with what comes with it. ``raw``: the event as it came, compressed; empty when not kept."""
-
-    record: AuditRecord
-    raw: bytes = b""
-    issuance: Issuance | None = None
-    deliveries: tuple[NewDelivery, ...] = field(default=())
-
-
-@dataclass(frozen=True, slots=True)
-class Settled:
-    """What a batch changed: the records that were new, and the deliveries that are due."""
-
-    records: int
-    duplicates: int
-    due: tuple[DeliveryId, ...]
 
 
 def commit(database: Database, entries: Sequence[Entry], *, now_ms: int) -> Settled:
@@ -131,12 +84,6 @@ def _issuance_row(seq: int, issuance: Issuance) -> dict[str, object]:
         "not_before": issuance.not_before,
         "expires_at": issuance.expires_at,
     }
-
-
-def scopes_json(scopes: Iterable[Scope]) -> str:
-    """Scopes as the ledger keeps them: a JSON list of objects."""
-    plain = [{"type": scope.type, "name": scope.name, "actions": list(scope.actions)} for scope in scopes]
-    return canonical_json(plain).decode()
 
 
 def _issuance(row: object) -> Issuance:

@@ -14,7 +14,8 @@ from wharfinger.ledger.errors import LeaseLost, LedgerMisuse, LedgerUnavailable
 from wharfinger.ledger.merkle import Frontier, leaf_hash
 from wharfinger.ledger.queries import trace
 from wharfinger.ledger.record import PERSONAL_FIELDS, AuditRecord, Personal, RecordKind, canonical, commitments
-from wharfinger.ledger.settlement import DeliveryState, Entry, NewDelivery, commit, find_issuances
+from wharfinger.ledger.settlement import commit, find_issuances
+from wharfinger.ledger.values import DeliveryState, Entry, NewDelivery, Standing
 from wharfinger.wire.issuance import Credential, Issuance
 from wharfinger.wire.names import Account, DeliveryId, Jti
 from wharfinger.wire.scope import Scope
@@ -204,7 +205,7 @@ def test_what_stands_around_a_delivery(ledger: Database) -> None:
     outbox.finish(ledger, later, state=DeliveryState.DELIVERED, reason="", now_ms=NOW)
     held = outbox.claim(ledger, DeliveryId("dlv_e1"), now_ms=NOW)
     assert held is not None
-    assert outbox.standing(ledger, held, whole_target=False) == outbox.Standing(LATER, overtaken=False, last_delivered=DIGEST)
+    assert outbox.standing(ledger, held, whole_target=False) == Standing(LATER, overtaken=False, last_delivered=DIGEST)
     assert outbox.standing(ledger, held, whole_target=True).overtaken
     outbox.finish(ledger, held, state=DeliveryState.SUPERSEDED, reason="", now_ms=NOW)
 

@@ -1,0 +1,121 @@
+"""Reads a token request: method, query, headers and form into a value, or a refusal for the client. Checks no password.
+
+Sources: distribution's docs/content/spec/auth/{token,oauth}.md for the two forms, docker_auth's ParseRequest for what its
+clients may send. Refused although docker_auth takes it: an empty first scope (it drops all the others), and ``account``
+without credentials (a way in as any user that has no password).
+"""
+
+import base64
+import binascii
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Final
+from urllib.parse import parse_qsl
+
+from wharfinger.wire.scope import Scope, ScopeFault, parse_scopes
+
+MAX_FORM: Final = 64 * 1024
+"""Bytes of a POST body: a hundred scopes and a CI's id token as password fit."""
+MAX_FIELDS: Final = 200
+MAX_TEXT: Final = 256
+"""Characters kept of a User-Agent or client id."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """Credentials as sent. ``by``: ``basic`` or ``form``."""
+
+    account: str
+    password: str = field(repr=False)
+    by: str = "basic"
+
+
+@dataclass(frozen=True, slots=True)
+class TokenRequest:
+    """What a client asks. ``credentials`` None: anonymous. ``oauth``: a POST, answered as OAuth2 does."""
+
+    credentials: Claimed | None
+    service: str
+    scopes: tuple[Scope, ...]
+    client_id: str
+    oauth: bool
+
+
+@dataclass(frozen=True, slots=True)
+class BadRequest:
+    """A request that cannot be answered. ``code``: OAuth2's word for it (RFC 6749 section 5.2)."""
+
+    problem: str
+    code: str = "invalid_request"
+
+
+def read_get(query: str, authorization: Sequence[str]) -> TokenRequest | BadRequest:
+    """Read a GET.
+
+    Args:
+        query: the raw query string.
+        authorization: the values of the Authorization header; other schemes than Basic count as none.
+    """
+    return _read(_pairs(query), authorization, (), oauth=False)
+
+
+def read_post(query: str, authorization: Sequence[str], body: bytes) -> TokenRequest | BadRequest:
+    """Read a POST: fields of the form before those of the query, as Go's FormValue has them."""
+    try:
+        form = _pairs(body.decode("utf-8"))
+    except UnicodeDecodeError:
+        return BadRequest("the form is not UTF-8")
+    grant = _first(form, "grant_type")
+    if grant and grant != "password":
+        return BadRequest("only grant_type=password is known here", "unsupported_grant_type")
+    if grant and not (_first(form, "service") and _first(form, "client_id")):
+        return BadRequest("service and client_id are required with grant_type")
+    return _read([*form, *_pairs(query)], authorization, form, oauth=bool(grant))
+
+
+def _read(
+    pairs: list[tuple[str, str]], authorization: Sequence[str], form: Sequence[tuple[str, str]], *, oauth: bool
+) -> TokenRequest | BadRequest:
+    credentials = _basic(authorization)
+    if credentials is None and (username := _first(form, "username")) and (password := _first(form, "password")):
+        credentials = Claimed(username, password, "form")
+    account = _first(pairs, "account")
+    if credentials is not None and account and account != credentials.account:
+        return BadRequest("user and account are not the same")
+    scopes = parse_scopes(value for name, value in pairs if name == "scope")
+    if isinstance(scopes, ScopeFault):
+        return BadRequest(f"invalid scope: {scopes.problem}", "invalid_scope")
+    service = _first(pairs, "service")
+    if not _printable(service):
+        return BadRequest("service holds what no name does")
+    return TokenRequest(credentials, service, scopes, _first(pairs, "client_id")[:MAX_TEXT], oauth)
+
+
+def _basic(authorization: Sequence[str]) -> Claimed | None:
+    if not authorization:
+        return None
+    scheme, _, encoded = authorization[0].partition(" ")
+    if scheme.lower() != "basic":
+        return None
+    try:
+        text = base64.b64decode(encoded.strip(), validate=True).decode("utf-8")
+    except (binascii.Error, UnicodeDecodeError, ValueError):
+        return None
+    account, colon, password = text.partition(":")
+    return Claimed(account, password) if colon else None
+
+
+def _pairs(text: str) -> list[tuple[str, str]]:
+    try:
+        return parse_qsl(text, keep_blank_values=True, max_num_fields=MAX_FIELDS)
+    except ValueError:
+        # Beyond the limit: nothing a client sends looks so; an empty scope makes it a refusal.
+        return [("scope", "")]
+
+
+def _first(pairs: Sequence[tuple[str, str]], name: str) -> str:
+    return next((value for key, value in pairs if key == name), "")
+
+
+def _printable(text: str) -> bool:
+    return len(text) <= MAX_TEXT and text.isprintable()

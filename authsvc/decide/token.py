@@ -1,0 +1,44 @@
+"""The token's claims and the answers around it, as registries 2.8 to 3.1 and their clients need them. Signs nothing.
+
+Sources: distribution's docs/content/spec/auth/{jwt,token,oauth}.md. ``aud`` is a plain string and every time an integer: 2.8
+refuses a list, all refuse floats. ``expires_in`` is always said: clients take a missing one for 60 seconds.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Final
+
+from wharfinger.wire.names import Jti, Subject
+from wharfinger.wire.scope import Scope
+
+BACKDATED_S: Final = 10
+"""nbf lies so long before iat: a registry's clock may be behind."""
+
+
+def claims(
+    *, issuer: str, subject: Subject, service: str, jti: Jti, issued_at: int, expires_at: int, access: Sequence[Scope]
+) -> dict[str, object]:
+    """The claim set of one token; every asked scope has its entry, also one without actions."""
+    return {
+        "iss": issuer,
+        "sub": subject,
+        "aud": service,
+        "exp": expires_at,
+        "nbf": issued_at - BACKDATED_S,
+        "iat": issued_at,
+        "jti": jti,
+        "access": [{"type": one.type, "name": one.name, "actions": list(one.actions)} for one in access],
+    }
+
+
+def answer(token: str, *, issued_at: int, expires_at: int, granted: Sequence[Scope], oauth: bool) -> Mapping[str, object]:
+    """The JSON answer: both names of the token; an OAuth2 POST is told the granted scope too."""
+    body: dict[str, object] = {
+        "access_token": token,
+        "token": token,
+        "expires_in": expires_at - issued_at,
+        "issued_at": datetime.fromtimestamp(issued_at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+    }
+    if oauth:
+        body |= {"token_type": "Bearer", "scope": " ".join(map(str, granted))}
+    return body

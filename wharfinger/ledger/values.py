@@ -1,0 +1,98 @@
+"""The ledger's values: what a batch brings, where a delivery stands, what a claim holds. Pure; deciding works on these."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from wharfinger.ledger.record import AuditRecord, canonical_json
+from wharfinger.wire.issuance import Issuance
+from wharfinger.wire.names import DeliveryId
+from wharfinger.wire.scope import Scope
+
+
+class DeliveryState(StrEnum):
+    """Where a delivery stands."""
+
+    WAITING = "waiting"
+    HELD = "held"
+    SENDING = "sending"
+    DELIVERED = "delivered"
+    UNCHANGED = "unchanged"
+    SUPERSEDED = "superseded"
+    TAG_MISSING = "tag_missing"
+    REFUSED = "refused"
+    UNDONE = "undone"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+@dataclass(frozen=True, slots=True)
+class NewDelivery:
+    """A delivery that a record brings: waiting at once, or refused by a guard with its reason."""
+
+    id: DeliveryId
+    rule: str
+    target: str
+    state: DeliveryState = DeliveryState.WAITING
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One record with what comes with it. ``raw``: the event as it came, compressed; empty when not kept."""
+
+    record: AuditRecord
+    raw: bytes = b""
+    issuance: Issuance | None = None
+    deliveries: tuple[NewDelivery, ...] = field(default=())
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What a batch changed: the records that were new, and the deliveries that are due."""
+
+    records: int
+    duplicates: int
+    due: tuple[DeliveryId, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """A delivery held under a lease, with the push that brought it. Times in milliseconds since the epoch."""
+
+    id: DeliveryId
+    fence: int
+    attempt: int
+    created_at: int
+    rule: str
+    target: str
+    seq: int
+    source: str
+    repository: str
+    tag: str
+    digest: str
+    media_type: str
+    event_id: str
+    verdict: str
+    account: str
+    jti: str
+    occurred_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What the ledger knows around a claimed delivery.
+
+    ``later_digest``: of the newest later push of the same tag, if another digest. ``overtaken``: a later push was delivered
+    to the same target already. ``last_delivered``: the digest last delivered to this target from this repository.
+    """
+
+    later_digest: str | None
+    overtaken: bool
+    last_delivered: str | None
+
+
+def scopes_json(scopes: Iterable[Scope]) -> str:
+    """Scopes as the ledger keeps them: a JSON list of objects."""
+    plain = [{"type": scope.type, "name": scope.name, "actions": list(scope.actions)} for scope in scopes]
+    return canonical_json(plain).decode()
