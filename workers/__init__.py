@@ -1,0 +1,1 @@
+"""The workers: stream entries become ledger rows, and rows become deployments."""

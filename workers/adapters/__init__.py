@@ -1,0 +1,1 @@
+"""One adapter a foreign thing, each behind a port."""

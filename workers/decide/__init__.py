@@ -1,0 +1,1 @@
+"""What workers decide: plain functions over plain values."""

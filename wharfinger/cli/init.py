@@ -1,0 +1,68 @@
+"""``wharfinger init DIR``: keys, certificate, secrets, configuration and the registry's own, fit for each other.
+
+Each file is made only if it is missing, from those that are there: a lost certificate is made anew from its key, a lost
+registry.yml from the secret that the configuration names.
+"""
+
+import socket
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+import click
+
+from wharfinger.cli import generate, templates
+
+REGISTRY_PORT: Final = 5_000
+
+
+@click.command()
+@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+@click.option(
+    "--host", "hosts", multiple=True, metavar="NAME", help="Name or address under which clients reach us; repeatable."
+)
+@click.option("--auth-port", type=click.IntRange(1, 65_535), default=5_001, show_default=True)
+@click.option("--notifier-port", type=click.IntRange(1, 65_535), default=5_002, show_default=True)
+@click.option("--registry-port", type=click.IntRange(1, 65_535), default=REGISTRY_PORT, show_default=True)
+def command(folder: Path, hosts: tuple[str, ...], auth_port: int, notifier_port: int, registry_port: int) -> None:
+    """Make keys, certificate, configuration, registry.yml and secrets in DIR.
+
+    With --host the token service speaks TLS under that name, with the certificate made here, which clients must trust. Without
+    it everything is for this machine: plain HTTP on 127.0.0.1.
+    """
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    ports = templates.Ports(auth_port, notifier_port, registry_port)
+    made = make(folder.absolute(), hosts, ports)
+    for name, new in made.items():
+        click.echo(f"{'made' if new else 'kept'}  {folder / name}")
+    click.echo(f"\nNext:\n  wharfinger up --data {folder}\n  docker-registry serve {folder / 'registry.yml'}")
+    click.echo(f"Passwords of admin and hussein: {folder / 'passwords.txt'}")
+
+
+def make(folder: Path, hosts: tuple[str, ...], ports: templates.Ports) -> dict[str, bool]:
+    """Make what is missing; each file's name, and whether it is new."""
+    made: dict[str, bool] = {}
+
+    def once(name: str, content: bytes) -> bytes:
+        made[name] = generate.write_new(folder / name, content)
+        return (folder / name).read_bytes()
+
+    key = once("signing.key", generate.new_key())
+    names = [*hosts, "localhost", "127.0.0.1", "::1", socket.gethostname()]
+    once("signing.crt", generate.new_certificate(key, names, now=datetime.now(UTC)))
+    once("jti.key", generate.new_jti_key())
+    secret = once("notification.secret", generate.new_secret()).decode().split()[0]
+    worker = once("wharfinger.password", generate.new_secret()).strip()
+    passwords = once("passwords.txt", _new_passwords())
+    people = {name: password for name, _, password in (line.partition(" ") for line in passwords.decode().splitlines())}
+    hashes = {name: generate.password_hash(password.strip().encode()) for name, password in people.items()}
+    host = hosts[0] if hosts else ""
+    hashes["wharfinger"] = generate.password_hash(worker)
+    once("wharfinger.yml", templates.configuration(hashes, host=host, ports=ports).encode())
+    once("registry.yml", templates.registry(folder, secret, host=host, ports=ports).encode())
+    once("registry.env", templates.registry_environment(secret, host=host, ports=ports).encode())
+    return made
+
+
+def _new_passwords() -> bytes:
+    return b"".join(name + b" " + generate.new_secret() for name in (b"admin", b"hussein"))

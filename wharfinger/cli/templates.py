@@ -1,0 +1,131 @@
+"""The texts that ``init`` writes: our configuration, and the registry's as a file and as environment lines."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+ISSUER = "wharfinger"
+SERVICE = "registry"
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """TCP ports of the three that talk to each other."""
+
+    auth: int
+    notifier: int
+    registry: int
+
+
+def configuration(hashes: Mapping[str, str], *, host: str, ports: Ports) -> str:
+    """wharfinger.yml: docker_auth's keys first, then ours. ``hashes``: bcrypt by user."""
+    tls = "\n  certificate: signing.crt\n  key: signing.key" if host else ""
+    listen = "" if host else "127.0.0.1"
+    return f"""\
+# Made by `wharfinger init`. Check it after every change: wharfinger check -c wharfinger.yml
+# server, token, users and acl are docker_auth's own keys; paths are relative to this file.
+
+server:
+  addr: "{listen}:{ports.auth}"{tls}
+
+token:
+  issuer: {ISSUER}            # the registry's auth.token.issuer
+  expiration: 900             # seconds
+  certificate: signing.crt    # the registry trusts this one: auth.token.rootcertbundle
+  key: signing.key
+  jti_key_file: jti.key       # proves token ids; keep it apart from the signing key
+
+users:                        # bcrypt: htpasswd -nBC 10 NAME
+  admin: {{password: "{hashes["admin"]}"}}
+  hussein: {{password: "{hashes["hussein"]}"}}
+  wharfinger: {{password: "{hashes["wharfinger"]}"}}
+
+acl:                          # the first rule that matches decides; what no rule allows is denied
+  - match: {{account: admin}}
+    actions: ["*"]
+    comment: may do everything
+  - match: {{account: hussein, type: repository, name: ubuntu}}
+    actions: [pull, push]
+    comment: his own repository
+  - match: {{account: wharfinger, type: repository}}
+    actions: [pull]
+    comment: our workers read tags back before they deploy
+
+notifier:
+  addr: "{listen}:{ports.notifier}"
+  sources:
+    - name: main
+      secret_file: notification.secret
+      registry: http://127.0.0.1:{ports.registry}
+      account: wharfinger
+      password_file: wharfinger.password
+
+# deploy:
+#   rules:
+#     - {{name: web, match: {{repository: "shop/*", tag: "v*"}}, targets: [prod]}}
+#   targets:
+#     prod: {{type: docker, host: "unix:///var/run/docker.sock", container: web}}
+#     hook: {{type: webhook, url: "https://ci.example/hook", secret_file: hook.secret}}
+"""
+
+
+def registry(folder: Path, secret: str, *, host: str, ports: Ports) -> str:
+    """registry.yml, for ``registry:2``, ``registry:3`` and Debian's docker-registry."""
+    listen = f":{ports.registry}" if host else f"127.0.0.1:{ports.registry}"
+    return f"""\
+# Made by `wharfinger init`, for registry:2, registry:3 and Debian's docker-registry.
+version: 0.1
+log: {{level: warn, accesslog: {{disabled: true}}}}
+storage:
+  filesystem: {{rootdirectory: {json.dumps(str(folder / "registry"))}}}
+  delete: {{enabled: true}}
+http:
+  addr: "{listen}"
+auth:
+  token:
+    realm: {_realm(host, ports)}
+    service: {SERVICE}
+    issuer: {ISSUER}
+    rootcertbundle: {json.dumps(str(folder / "signing.crt"))}
+notifications:
+{_indent(endpoints(secret, ports))}
+"""
+
+
+def registry_environment(secret: str, *, host: str, ports: Ports) -> str:
+    """The same as environment lines, for containers: mount the certificate where the last line says."""
+    one_line = json.dumps([_endpoint(secret, ports)])
+    return f"""\
+REGISTRY_STORAGE_DELETE_ENABLED=true
+REGISTRY_AUTH=token
+REGISTRY_AUTH_TOKEN_REALM={_realm(host, ports)}
+REGISTRY_AUTH_TOKEN_SERVICE={SERVICE}
+REGISTRY_AUTH_TOKEN_ISSUER={ISSUER}
+REGISTRY_NOTIFICATIONS_ENDPOINTS={one_line}
+REGISTRY_AUTH_TOKEN_ROOTCERTBUNDLE=/etc/docker/registry/signing.crt
+"""
+
+
+def endpoints(secret: str, ports: Ports) -> str:
+    """The registry's ``endpoints`` list."""
+    return f"endpoints: {json.dumps([_endpoint(secret, ports)], indent=2)}"
+
+
+def _endpoint(secret: str, ports: Ports) -> dict[str, object]:
+    return {
+        "name": "wharfinger",
+        "url": f"http://127.0.0.1:{ports.notifier}/events/main",
+        "headers": {"Authorization": [f"Bearer {secret}"]},
+        "timeout": "5s",
+        "threshold": 3,
+        "backoff": "1s",
+    }
+
+
+def _realm(host: str, ports: Ports) -> str:
+    return f"https://{host}:{ports.auth}/auth" if host else f"http://127.0.0.1:{ports.auth}/auth"
+
+
+def _indent(text: str) -> str:
+    return "\n".join(f"  {line}" for line in text.splitlines())

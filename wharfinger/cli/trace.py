@@ -1,0 +1,107 @@
+"""``wharfinger trace REF``: the chain around a reference, as a tree for people or as JSON. Reads the ledger, writes nothing."""
+
+import json
+import sys
+from datetime import UTC, datetime
+
+import click
+from rich.console import Console
+from rich.markup import escape
+from rich.tree import Tree
+
+from wharfinger.cli.loading import Place, placed, settings_or_exit
+from wharfinger.ledger.database import Database
+from wharfinger.ledger.errors import LedgerError
+from wharfinger.ledger.queries import Trace, TracedDelivery, TracedEvent, TracedIssuance, trace
+
+EXIT_NOT_FOUND = 1
+EXIT_UNAVAILABLE = 3
+_GOOD = frozenset({"exact", "delivered", "unchanged"})
+_BAD = frozenset({"forged", "account_mismatch", "outside_grant", "failed", "refused", "undone"})
+
+
+@click.command()
+@click.argument("ref")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@placed
+def command(place: Place, *, ref: str, as_json: bool) -> None:
+    """Walk from REF to everything it is tied to: tokens, events, deliveries.
+
+    REF is a digest, repository:tag, token id, event id or delivery id. Exits with 1 when the ledger does not know it.
+    """
+    settings = settings_or_exit(place)
+    try:
+        database = Database(settings.workers.ledger_url)
+        found = trace(database, ref)
+        database.close()
+    except LedgerError as fault:
+        click.echo(str(fault), err=True)
+        sys.exit(EXIT_UNAVAILABLE)
+    if as_json:
+        click.echo(json.dumps(found.to_json(), indent=2))
+    elif found.found():
+        show(found, Console(highlight=False))
+    else:
+        click.echo(f"the ledger knows nothing of {ref}", err=True)
+    sys.exit(0 if found.found() else EXIT_NOT_FOUND)
+
+
+def show(found: Trace, console: Console) -> None:
+    """Print a chain: each token with its events, each push with its deliveries; what has no token last."""
+    tree = Tree(f"[bold]{escape(found.ref)}[/bold]")
+    placed_events: set[int] = set()
+    for issuance in found.issuances:
+        events = [event for event in found.events if event.attribution.jti == issuance.jti]
+        branch = tree.add(_issuance(issuance))
+        _add_events(branch, events, found.deliveries)
+        placed_events |= {event.seq for event in events}
+    _add_events(tree, [event for event in found.events if event.seq not in placed_events], found.deliveries)
+    console.print(tree)
+
+
+def _add_events(branch: Tree, events: list[TracedEvent], deliveries: list[TracedDelivery]) -> None:
+    for event in events:
+        leaf = branch.add(_event(event))
+        for delivery in deliveries:
+            if delivery.push == event.seq:
+                leaf.add(_delivery(delivery))
+
+
+def _issuance(one: TracedIssuance) -> str:
+    granted = " ".join(f"{scope['type']}:{scope['name']}:{','.join(scope['actions'])}" for scope in one.granted) or "nothing"
+    rules = ", ".join("none" if rule is None else str(rule) for rule in one.rules) or "none"
+    return (
+        f"[bold]token[/bold] {escape(one.jti)}  {escape(one.account or 'anonymous')}"
+        f"  {escape(one.credential['kind'])} {escape(one.credential['id'])}  from {escape(one.client_addr)}\n"
+        f"{_time(one.issued_at * 1_000)}  granted {escape(granted)} by rule {rules}  {escape(one.user_agent)}"
+    )
+
+
+def _event(one: TracedEvent) -> str:
+    what = f"{one.repository}:{one.tag}" if one.tag else one.repository
+    tie = _coloured("/".join(filter(None, (one.attribution.verdict, one.attribution.reason))), one.attribution.verdict)
+    flags = f"  [yellow]{' '.join(one.attribution.flags)}[/yellow]" if one.attribution.flags else ""
+    return (
+        f"[bold]{escape(one.action)}[/bold] {escape(one.kind)} {escape(what)}  {tie}{flags}"
+        f"  {escape(one.attribution.account or 'anonymous')}\n"
+        f"{_time(one.occurred_at)}  {escape(one.digest)}  event {escape(one.event_id)}  log {one.seq}"
+    )
+
+
+def _delivery(one: TracedDelivery) -> str:
+    tries = f"{len(one.attempts)} attempt{'' if len(one.attempts) == 1 else 's'}"
+    reason = f"  {escape(one.reason)}" if one.reason else ""
+    return (
+        f"[bold]delivery[/bold] {escape(one.rule)} → {escape(one.target)}  {_coloured(one.state, one.state)}{reason}\n"
+        f"{_time(one.updated_at)}  {escape(one.id)}  {tries}"
+    )
+
+
+def _coloured(text: str, word: str) -> str:
+    colour = "green" if word in _GOOD else "red" if word in _BAD else "yellow"
+    return f"[{colour}]{escape(text)}[/{colour}]"
+
+
+def _time(milliseconds: int) -> str:
+    moment = datetime.fromtimestamp(milliseconds / 1_000, UTC)
+    return moment.strftime("%Y-%m-%d %H:%M:%S.") + f"{milliseconds % 1_000:03d}"

@@ -1,0 +1,124 @@
+"""A small HTTP client over the standard library: unix sockets, checked addresses, deadlines, limits. Follows no redirects.
+
+The standard library, because a target must be reached at the very address that was checked (else its name could resolve to
+another one meanwhile), and the Engine by its unix socket, synchronously. TLS names stay the URL's.
+"""
+
+import http.client
+import socket
+import ssl
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Final
+
+from workers.errors import Unavailable
+
+MAX_BODY: Final = 4 * 1024 * 1024
+CHUNK: Final = 64 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Where to connect: a unix socket's path, or an address and port, with the name for Host and TLS."""
+
+    name: str
+    port: int
+    address: str = ""
+    unix: str = ""
+    tls: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A response. Header names are lower case."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes = field(repr=False)
+
+
+class _Connection(http.client.HTTPConnection):
+    def __init__(self, endpoint: Endpoint, timeout_s: float) -> None:
+        super().__init__(endpoint.name, endpoint.port, timeout=timeout_s)
+        self._endpoint = endpoint
+
+    def connect(self) -> None:
+        if self._endpoint.unix:
+            self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+            self.sock.settimeout(self.timeout)
+            self.sock.connect(self._endpoint.unix)
+            return
+        self.sock = socket.create_connection((self._endpoint.address, self._endpoint.port), self.timeout)
+        if self._endpoint.tls:
+            self.sock = ssl.create_default_context().wrap_socket(self.sock, server_hostname=self._endpoint.name)
+
+
+def request(
+    endpoint: Endpoint,
+    method: str,
+    path: str,
+    *,
+    headers: Mapping[str, str] | None = None,
+    body: bytes | None = None,
+    timeout_s: float = 10,
+) -> Answer:
+    """One request, read whole up to MAX_BODY. Raises Unavailable, naming what happened and where."""
+    with streaming(endpoint, method, path, headers=headers, body=body, timeout_s=timeout_s) as (answer, chunks):
+        taken = bytearray()
+        for chunk in chunks:
+            taken += chunk
+            if len(taken) > MAX_BODY:
+                raise Unavailable(f"{endpoint.name} answered with more than {MAX_BODY} bytes")
+        return Answer(answer.status, answer.headers, bytes(taken))
+
+
+@contextmanager
+def streaming(
+    endpoint: Endpoint,
+    method: str,
+    path: str,
+    *,
+    headers: Mapping[str, str] | None = None,
+    body: bytes | None = None,
+    timeout_s: float = 10,
+    idle_s: float | None = None,
+) -> Iterator[tuple[Answer, Iterator[bytes]]]:
+    """One request whose body is read piece by piece.
+
+    Args:
+        endpoint: where.
+        method: HTTP's.
+        path: with its query.
+        headers: beside Host.
+        body: what to send.
+        timeout_s: for all of it.
+        idle_s: for each wait within; the same when None.
+
+    Raises:
+        Unavailable: no connection, no answer in time, or a broken one.
+    """
+    connection = _Connection(endpoint, idle_s or timeout_s)
+    until = time.monotonic() + timeout_s
+    try:
+        connection.request(method, path, body=body, headers=dict(headers or {}))
+        response = connection.getresponse()
+        found = {name.lower(): value for name, value in response.getheaders()}
+        yield Answer(response.status, found, b""), _chunks(response, until, endpoint)
+    except (OSError, http.client.HTTPException) as error:
+        what = "did not answer in time" if isinstance(error, TimeoutError) else f"cannot be asked: {_reason(error)}"
+        raise Unavailable(f"{endpoint.unix or endpoint.name} {what}") from error
+    finally:
+        connection.close()
+
+
+def _chunks(response: http.client.HTTPResponse, until: float, endpoint: Endpoint) -> Iterator[bytes]:
+    while chunk := response.read1(CHUNK):
+        yield chunk
+        if time.monotonic() > until:
+            raise Unavailable(f"{endpoint.unix or endpoint.name} did not come to an end in time")
+
+
+def _reason(error: Exception) -> str:
+    return (error.strerror if isinstance(error, OSError) else None) or type(error).__name__

@@ -1,0 +1,68 @@
+"""The ledger behind the workers' ports: settled batches, and deliveries under a lease."""
+
+from collections.abc import Sequence
+
+from wharfinger.ledger import outbox, settlement
+from wharfinger.ledger.database import Database
+from wharfinger.ledger.values import Claim, DeliveryState, Entry, Settled, Standing
+from wharfinger.wire.names import DeliveryId
+from workers.ports import Clock, Held
+
+
+class LedgerOfBatches:
+    """The port ``SettledLedger``."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def commit(self, entries: Sequence[Entry], *, now_ms: int) -> Settled:
+        """Write all of a batch, or nothing."""
+        return settlement.commit(self._database, entries, now_ms=now_ms)
+
+
+class HeldInLedger:
+    """The port ``Held``: one claim, and the clock its lease runs by."""
+
+    def __init__(self, database: Database, claim: Claim, clock: Clock) -> None:
+        self._database = database
+        self._claim = claim
+        self._clock = clock
+
+    @property
+    def claim(self) -> Claim:
+        """What is held."""
+        return self._claim
+
+    def renew(self) -> None:
+        """Hold on for another lease."""
+        outbox.renew(self._database, self._claim, now_ms=self._clock())
+
+    def finish(self, state: DeliveryState, reason: str) -> None:
+        """End the delivery and log its outcome."""
+        outbox.finish(self._database, self._claim, state=state, reason=reason, now_ms=self._clock())
+
+    def postpone(self, reason: str, pause_ms: int, *, counts: bool) -> None:
+        """Give it back until later."""
+        now_ms = self._clock()
+        outbox.postpone(self._database, self._claim, reason=reason, now_ms=now_ms, due_at=now_ms + pause_ms, counts=counts)
+
+
+class LedgerOutbox:
+    """The port ``Outbox``."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+
+    def claim(self, delivery: DeliveryId) -> HeldInLedger | None:
+        """Take one, if it is due and its target is free."""
+        claim = outbox.claim(self._database, delivery, now_ms=self._clock())
+        return None if claim is None else HeldInLedger(self._database, claim, self._clock)
+
+    def standing(self, held: Held, *, whole_target: bool) -> Standing:
+        """What the ledger knows around it."""
+        return outbox.standing(self._database, held.claim, whole_target=whole_target)
+
+    def due(self, *, target: str | None = None) -> Sequence[DeliveryId]:
+        """What is due, oldest first."""
+        return outbox.due(self._database, now_ms=self._clock(), target=target)

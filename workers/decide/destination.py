@@ -1,0 +1,48 @@
+"""Decides whether an address may be sent to: public ones, and what the operator allowed for this target. Resolves nothing.
+
+An address that embeds an IPv4 one (mapped, NAT64, 6to4, Teredo) is judged by both.
+"""
+
+from collections.abc import Iterator, Sequence
+from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
+from typing import Final
+
+from wharfinger.runtime.settings import Network
+
+_NAT64: Final = IPv6Network("64:ff9b::/96")
+
+
+def may_be_sent_to(address: str, allow: Sequence[Network]) -> bool:
+    """Whether an address, as resolved, may be connected to.
+
+    Args:
+        address: text of an IPv4 or IPv6 address.
+        allow: networks of the target's ``allow``.
+    """
+    try:
+        parsed = ip_address(address.partition("%")[0])
+    except ValueError:
+        return False
+    return all(_allowed(one, allow) for one in _with_embedded(parsed))
+
+
+def _allowed(address: IPv4Address | IPv6Address, allow: Sequence[Network]) -> bool:
+    if any(address.version == network.version and address in network for network in allow):
+        return True
+    return address.is_global and not address.is_multicast and not address.is_reserved
+
+
+def _with_embedded(address: IPv4Address | IPv6Address) -> Iterator[IPv4Address | IPv6Address]:
+    if isinstance(address, IPv4Address):
+        yield address
+        return
+    if address.ipv4_mapped is not None:
+        yield address.ipv4_mapped
+        return
+    yield address
+    if address in _NAT64:
+        yield IPv4Address(int(address) & 0xFFFFFFFF)
+    if address.sixtofour is not None:
+        yield address.sixtofour
+    if address.teredo is not None:
+        yield from address.teredo

@@ -1,0 +1,229 @@
+"""Decides what a batch of stream entries becomes in the ledger: values in, ledger entries out. Looks nothing up."""
+
+import hashlib
+import zlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from wharfinger.ledger.record import AuditRecord, Personal, RecordKind, canonical_json
+from wharfinger.ledger.values import Entry, scopes_json
+from wharfinger.wire.event import Malformed, RegistryEvent
+from wharfinger.wire.issuance import Issuance, Refusal
+from wharfinger.wire.jti import JtiKeys, Proof, verify
+from wharfinger.wire.names import Jti
+from wharfinger.wire.notification import Notification
+from wharfinger.wire.subject import TokenSubject, parse_subject
+from workers.decide.attribution import Attribution, attribute
+from workers.decide.rules import CompiledRule, deliveries
+
+MAX_RAW: Final = 64 * 1024
+"""Bytes, compressed, of an event that the ledger keeps whole; of a bigger one it keeps the hash."""
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """One event with the envelope it came in. ``raw``: compressed, empty when too big to keep."""
+
+    notification: Notification
+    event: RegistryEvent
+    raw: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """Something in a stream that is no record or no event; it is kept as a quarantine record."""
+
+    problem: str
+    source: str
+    peer: str
+    received_at: int
+    size: int
+    sha256: str
+    raw: bytes
+
+
+Reading = Heard | Unreadable | Issuance | Refusal
+
+
+def hear(
+    notification: Notification, body: bytes, events: Sequence[RegistryEvent | Malformed]
+) -> tuple[Heard | Unreadable, ...]:
+    """The readings of one notification's events; a body that says nothing gives none."""
+    readings: list[Heard | Unreadable] = []
+    for event in events:
+        raw = _kept(event.raw)
+        if isinstance(event, Malformed):
+            readings.append(unreadable(notification, event.problem, event.raw or body, raw))
+        else:
+            readings.append(Heard(notification, event, raw))
+    return tuple(readings)
+
+
+def unreadable(notification: Notification, problem: str, content: bytes, raw: bytes = b"") -> Unreadable:
+    """A quarantine reading of one notification, or of a part of it."""
+    return Unreadable(
+        problem=problem,
+        source=notification.source,
+        peer=notification.peer,
+        received_at=notification.received_at,
+        size=len(content) or notification.size,
+        sha256=hashlib.sha256(content).hexdigest() if content else notification.sha256,
+        raw=raw,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Planner:
+    """What deciding needs to know for as long as a worker runs."""
+
+    keys: JtiKeys
+    rules: tuple[CompiledRule, ...]
+
+    def plan(self, readings: Sequence[Reading], issuances: Mapping[Jti, Issuance], *, now_ms: int) -> list[Entry]:
+        """The ledger's entries for a batch, in its order.
+
+        Args:
+            readings: what the batch holds.
+            issuances: the records of the token ids that its events name, as far as they were found.
+            now_ms: milliseconds since the epoch.
+        """
+        return [self._entry(reading, issuances.get, now_ms) for reading in readings]
+
+    def _entry(self, reading: Reading, find: Callable[[Jti], Issuance | None], now_ms: int) -> Entry:
+        match reading:
+            case Heard():
+                return self._event(reading, find, now_ms)
+            case Issuance():
+                return Entry(_issuance_record(reading, now_ms), issuance=reading)
+            case Refusal():
+                return Entry(_refusal_record(reading, now_ms))
+            case Unreadable():
+                return Entry(_quarantine_record(reading, now_ms), raw=reading.raw)
+
+    def _event(self, heard: Heard, find: Callable[[Jti], Issuance | None], now_ms: int) -> Entry:
+        event, source = heard.event, heard.notification.source
+        subject = parse_subject(event.unverified_actor)
+        issuance, proof = None, Proof.MALFORMED
+        if isinstance(subject, TokenSubject):
+            issuance = find(subject.unverified_jti)
+            proof = verify(self.keys, unverified_jti=subject.unverified_jti, account=subject.unverified_account)
+        attribution = attribute(event, issuance, proof, received_ms=heard.notification.received_at)
+        return Entry(
+            _event_record(heard, attribution, now_ms),
+            raw=heard.raw,
+            deliveries=deliveries(self.rules, source=source, event=event, attribution=attribution),
+        )
+
+
+def _kept(raw: bytes) -> bytes:
+    compressed = zlib.compress(raw, 6)
+    return compressed if len(compressed) <= MAX_RAW else b""
+
+
+def _event_record(heard: Heard, attribution: Attribution, now_ms: int) -> AuditRecord:
+    event, issuance = heard.event, attribution.issuance
+    detail = {"missing": attribution.missing} if attribution.missing else {}
+    return AuditRecord(
+        kind=RecordKind.EVENT,
+        recorded_at=now_ms,
+        occurred_at=event.occurred_at or heard.notification.received_at,
+        source=heard.notification.source,
+        event_id=event.event_id,
+        event_sha=event.sha256,
+        action=event.action.value,
+        object_kind=event.kind.value,
+        repository=event.repository,
+        from_repository=event.from_repository,
+        tag=event.tag,
+        digest=event.digest,
+        media_type=event.media_type,
+        size=event.size,
+        method=event.method,
+        request_id=event.request_id,
+        instance_id=event.instance_id,
+        registry_host=event.registry_host,
+        verdict=attribution.verdict.value,
+        reason=attribution.reason.value,
+        flags=" ".join(sorted(attribution.flags)),
+        jti=attribution.jti or "",
+        credential_kind=issuance.credential.kind if issuance else "",
+        credential_id=issuance.credential.id if issuance else "",
+        detail=canonical_json(detail).decode() if detail else "",
+        personal=Personal(
+            account=attribution.account[:1_024],
+            actor=event.unverified_actor[:1_024],
+            client_addr=event.client_addr,
+            user_agent=event.user_agent,
+            raw_sha256=event.sha256,
+        ),
+    )
+
+
+def _issuance_record(issuance: Issuance, now_ms: int) -> AuditRecord:
+    detail = {
+        "authenticated_by": issuance.authenticated_by,
+        "client_id": issuance.client_id,
+        "service": issuance.service,
+        "asked": scopes_json(issuance.asked),
+        "granted": scopes_json(issuance.granted),
+        "rules": list(issuance.rules),
+        "policy": issuance.policy,
+        "nbf": issuance.not_before,
+        "exp": issuance.expires_at,
+    }
+    return AuditRecord(
+        kind=RecordKind.ISSUANCE,
+        recorded_at=now_ms,
+        occurred_at=issuance.issued_at * 1_000,
+        event_id=issuance.jti,
+        jti=issuance.jti,
+        credential_kind=issuance.credential.kind,
+        credential_id=issuance.credential.id,
+        detail=canonical_json({name: value for name, value in detail.items() if value}).decode(),
+        personal=Personal(
+            account=issuance.account,
+            client_addr=issuance.client_addr,
+            claimed_addr=issuance.claimed_addr,
+            user_agent=issuance.user_agent,
+        ),
+    )
+
+
+def _refusal_record(refusal: Refusal, now_ms: int) -> AuditRecord:
+    detail = {
+        "account_hash": refusal.account_hash,
+        "service": refusal.service,
+        "asked": scopes_json(refusal.asked),
+        "count": refusal.count,
+        "since": refusal.since,
+        "until": refusal.until,
+    }
+    return AuditRecord(
+        kind=RecordKind.REFUSAL,
+        recorded_at=now_ms,
+        occurred_at=refusal.since * 1_000,
+        event_id=refusal.id,
+        reason=refusal.reason,
+        detail=canonical_json({name: value for name, value in detail.items() if value}).decode(),
+        personal=Personal(
+            account=refusal.account,
+            client_addr=refusal.client_addr or refusal.network,
+            user_agent=refusal.user_agent,
+        ),
+    )
+
+
+def _quarantine_record(reading: Unreadable, now_ms: int) -> AuditRecord:
+    return AuditRecord(
+        kind=RecordKind.QUARANTINE,
+        recorded_at=now_ms,
+        occurred_at=reading.received_at,
+        source=reading.source,
+        # A registry repeats a notification byte for byte until it is taken: the content is the identity.
+        event_id=f"sha256:{reading.sha256}",
+        event_sha=reading.sha256,
+        size=reading.size,
+        reason=reading.problem,
+        personal=Personal(client_addr=reading.peer, raw_sha256=reading.sha256),
+    )

@@ -1,0 +1,35 @@
+"""Sweep: find what a crash, a lost wake-up or a lost Redis left, and wake somebody for it. Changes no record itself."""
+
+from dataclasses import dataclass
+
+from wharfinger.runtime.log import Log
+from workers.ports import Housekeeping, Outbox, Streams, WakeUps
+
+
+@dataclass(frozen=True, slots=True)
+class Sweep:
+    """The use case with what it needs."""
+
+    streams: Streams
+    outbox: Outbox
+    wake_ups: WakeUps
+    housekeeping: Housekeeping
+    log: Log
+
+    def run(self) -> None:
+        """Look once.
+
+        Raises:
+            Unavailable: Redis did not answer. LedgerUnavailable: nor the ledger. The next look finds the same.
+        """
+        due = self.outbox.due()
+        if due:
+            self.wake_ups.deliver(due)
+        if self.streams.lag():
+            self.wake_ups.settle()
+
+    def tidy(self) -> None:
+        """Drop what SQL has committed long ago and nobody needs: old stream entries, orphaned spill files."""
+        removed = self.housekeeping.tidy()
+        if removed:
+            self.log("sweep.tidied", removed=removed)
