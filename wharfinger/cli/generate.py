@@ -1,4 +1,4 @@
-"""Makes what ``init`` needs: keys, a certificate, secrets, passwords. Writes each file whole, or not at all; overwrites none."""
+"""Makes what ``init`` needs: keys, a certificate, secrets, passwords. Writes files whole or not at all; overwrites none."""
 
 import base64
 import os

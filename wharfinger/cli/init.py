@@ -18,9 +18,7 @@ REGISTRY_PORT: Final = 5_000
 
 @click.command()
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
-@click.option(
-    "--host", "hosts", multiple=True, metavar="NAME", help="Name or address under which clients reach us; repeatable."
-)
+@click.option("--host", "hosts", multiple=True, metavar="NAME", help="Name or address that clients use; repeatable.")
 @click.option("--auth-port", type=click.IntRange(1, 65_535), default=5_001, show_default=True)
 @click.option("--notifier-port", type=click.IntRange(1, 65_535), default=5_002, show_default=True)
 @click.option("--registry-port", type=click.IntRange(1, 65_535), default=REGISTRY_PORT, show_default=True)
@@ -39,8 +37,8 @@ def command(folder: Path, hosts: tuple[str, ...], auth_port: int, notifier_port:
     click.echo(f"Passwords of admin and hussein: {folder / 'passwords.txt'}")
 
 
-def make(folder: Path, hosts: tuple[str, ...], ports: templates.Ports) -> dict[str, bool]:
-    """Make what is missing; each file's name, and whether it is new."""
+def make(folder: Path, hosts: tuple[str, ...], ports: templates.Ports, *, tour: bool = False) -> dict[str, bool]:
+    """Make what is missing; each file's name, and whether it is new. ``tour``: with a rule and a webhook to play on."""
     made: dict[str, bool] = {}
 
     def once(name: str, content: bytes) -> bytes:
@@ -58,7 +56,10 @@ def make(folder: Path, hosts: tuple[str, ...], ports: templates.Ports) -> dict[s
     hashes = {name: generate.password_hash(password.strip().encode()) for name, password in people.items()}
     host = hosts[0] if hosts else ""
     hashes["wharfinger"] = generate.password_hash(worker)
-    once("wharfinger.yml", templates.configuration(hashes, host=host, ports=ports).encode())
+    if tour:
+        once("hook.secret", generate.new_webhook_secret())
+    deploy = templates.TOUR_DEPLOY if tour else templates.EXAMPLE_DEPLOY
+    once("wharfinger.yml", (templates.configuration(hashes, host=host, ports=ports) + deploy).encode())
     once("registry.yml", templates.registry(folder, secret, host=host, ports=ports).encode())
     once("registry.env", templates.registry_environment(secret, host=host, ports=ports).encode())
     return made

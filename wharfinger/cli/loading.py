@@ -32,10 +32,9 @@ def placed(function: Callable[..., Any]) -> Callable[..., Any]:
 
     @click.option("-c", "--config", type=click.Path(path_type=Path), help="Configuration file [DATA/wharfinger.yml].")
     @click.option("--data", type=click.Path(path_type=Path), help="Folder of keys, ledger and store [./data].")
-    @click.pass_context
     @wraps(function)
-    def command(context: click.Context, *args: Any, config: Path | None, data: Path | None, **options: Any) -> Any:
-        above = context.obj or {}
+    def command(*args: Any, config: Path | None, data: Path | None, **options: Any) -> Any:
+        above = click.get_current_context().obj or {}
         folder = (data or above.get("data") or Path(DEFAULT_DATA)).absolute()
         file = config or above.get("config") or folder / "wharfinger.yml"
         return function(Place(file, folder), *args, **options)

@@ -8,6 +8,23 @@ from pathlib import Path
 ISSUER = "wharfinger"
 SERVICE = "registry"
 
+EXAMPLE_DEPLOY = """
+# deploy:
+#   rules:
+#     - {name: web, match: {repository: "shop/*", tag: "v*"}, targets: [prod]}
+#   targets:
+#     prod: {type: docker, host: "unix:///var/run/docker.sock", container: web}
+#     hook: {type: webhook, url: "https://ci.example/hook", secret_file: hook.secret}
+"""
+
+TOUR_DEPLOY = """
+deploy:
+  rules:
+    - {name: tour, match: {repository: "*"}, targets: [hook]}
+  targets:
+    hook: {type: webhook, url: "http://127.0.0.1:5004/hook", secret_file: hook.secret, allow: ["127.0.0.0/8"]}
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class Ports:
@@ -60,13 +77,6 @@ notifier:
       registry: http://127.0.0.1:{ports.registry}
       account: wharfinger
       password_file: wharfinger.password
-
-# deploy:
-#   rules:
-#     - {{name: web, match: {{repository: "shop/*", tag: "v*"}}, targets: [prod]}}
-#   targets:
-#     prod: {{type: docker, host: "unix:///var/run/docker.sock", container: web}}
-#     hook: {{type: webhook, url: "https://ci.example/hook", secret_file: hook.secret}}
 """
 
 

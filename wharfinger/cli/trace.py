@@ -16,6 +16,8 @@ from wharfinger.ledger.queries import Trace, TracedDelivery, TracedEvent, Traced
 
 EXIT_NOT_FOUND = 1
 EXIT_UNAVAILABLE = 3
+PLAIN_WIDTH = 150
+_READS = frozenset({"pull", "probe"})
 _GOOD = frozenset({"exact", "delivered", "unchanged"})
 _BAD = frozenset({"forged", "account_mismatch", "outside_grant", "failed", "refused", "undone"})
 
@@ -40,7 +42,7 @@ def command(place: Place, *, ref: str, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(found.to_json(), indent=2))
     elif found.found():
-        show(found, Console(highlight=False))
+        show(found, people_console())
     else:
         click.echo(f"the ledger knows nothing of {ref}", err=True)
     sys.exit(0 if found.found() else EXIT_NOT_FOUND)
@@ -48,15 +50,26 @@ def command(place: Place, *, ref: str, as_json: bool) -> None:
 
 def show(found: Trace, console: Console) -> None:
     """Print a chain: each token with its events, each push with its deliveries; what has no token last."""
+    changes = [event for event in found.events if event.action not in _READS]
+    shown = changes or found.events
     tree = Tree(f"[bold]{escape(found.ref)}[/bold]")
     placed_events: set[int] = set()
     for issuance in found.issuances:
-        events = [event for event in found.events if event.attribution.jti == issuance.jti]
+        events = [event for event in shown if event.attribution.jti == issuance.jti]
+        if not events and issuance.jti != found.ref:
+            continue
         branch = tree.add(_issuance(issuance))
         _add_events(branch, events, found.deliveries)
         placed_events |= {event.seq for event in events}
-    _add_events(tree, [event for event in found.events if event.seq not in placed_events], found.deliveries)
+    _add_events(tree, [event for event in shown if event.seq not in placed_events], found.deliveries)
+    if len(shown) < len(found.events):
+        tree.add(f"[dim]and {len(found.events) - len(shown)} reads; --json has them[/dim]")
     console.print(tree)
+
+
+def people_console() -> Console:
+    """Where trees are printed: as wide as the terminal, and wide enough for a digest elsewhere."""
+    return Console(highlight=False, width=None if sys.stdout.isatty() else PLAIN_WIDTH)
 
 
 def _add_events(branch: Tree, events: list[TracedEvent], deliveries: list[TracedDelivery]) -> None:

@@ -1,0 +1,105 @@
+"""Pushes a tiny OCI image through a registry's HTTP API, as a docker client would: challenge, token, blobs, manifest.
+
+Source: OCI distribution specification, "Pushing a manifest"; distribution's spec/auth/token.md.
+"""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from workers.adapters.http import Answer, request
+from workers.adapters.registry import endpoint_of
+from workers.decide.challenge import basic, parse_challenge
+
+MANIFEST_TYPE = "application/vnd.oci.image.manifest.v1+json"
+_UNAUTHORIZED = 401
+_CREATED = 201
+
+
+class PushRefused(Exception):  # noqa: N818 - named for what happened
+    """The registry or the token service said no."""
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """An image of one layer and no program."""
+
+    layer: bytes
+    config: bytes
+    manifest: bytes
+
+    @property
+    def digest(self) -> str:
+        """The manifest's digest."""
+        return digest_of(self.manifest)
+
+
+def make_image(content: bytes) -> Image:
+    """An image around some bytes."""
+    config = json.dumps({"architecture": "amd64", "os": "linux", "rootfs": {"type": "layers", "diff_ids": []}}).encode()
+    layer = {"mediaType": "application/vnd.oci.image.layer.v1.tar", "digest": digest_of(content), "size": len(content)}
+    described = {"mediaType": "application/vnd.oci.image.config.v1+json", "digest": digest_of(config), "size": len(config)}
+    manifest = {"schemaVersion": 2, "mediaType": MANIFEST_TYPE, "config": described, "layers": [layer]}
+    return Image(content, config, json.dumps(manifest).encode())
+
+
+def digest_of(data: bytes) -> str:
+    """``sha256:`` and hex."""
+    return f"sha256:{hashlib.sha256(data).hexdigest()}"
+
+
+@dataclass(slots=True)
+class Pusher:
+    """One user of one registry."""
+
+    registry: str
+    account: str
+    password: str
+    token: str = ""
+
+    def push(self, image: Image, repository: str, tag: str) -> None:
+        """Push an image. Raises PushRefused, or Unavailable."""
+        for blob in (image.layer, image.config):
+            self._upload(repository, blob)
+        answer = self._ask("PUT", f"/v2/{repository}/manifests/{tag}", repository, image.manifest, MANIFEST_TYPE)
+        _require(answer, repository)
+
+    def _upload(self, repository: str, blob: bytes) -> None:
+        started = self._ask("POST", f"/v2/{repository}/blobs/uploads/", repository)
+        if started.status == _UNAUTHORIZED:
+            raise PushRefused(f"{self.account} may not push {repository}")
+        location = urlsplit(started.headers["location"])
+        mark = "&" if location.query else "?"
+        path = f"{location.path}{'?' + location.query if location.query else ''}{mark}digest={digest_of(blob)}"
+        _require(self._ask("PUT", path, repository, blob, "application/octet-stream"), repository)
+
+    def _ask(self, method: str, path: str, repository: str, body: bytes = b"", kind: str = "") -> Answer:
+        answer = self._send(method, path, body, kind)
+        if answer.status == _UNAUTHORIZED:
+            self.token = self._fetch(answer, repository)
+            answer = self._send(method, path, body, kind)
+        return answer
+
+    def _send(self, method: str, path: str, body: bytes, kind: str) -> Answer:
+        headers = {"Content-Type": kind} if kind else {"Content-Length": "0"}
+        if self.token:
+            headers["Authorization"] = f"Bearer {self.token}"
+        return request(endpoint_of(self.registry), method, path, headers=headers, body=body or None)
+
+    def _fetch(self, refused: Answer, repository: str) -> str:
+        challenge = parse_challenge(refused.headers.get("www-authenticate", ""), registry=self.registry)
+        if challenge is None:
+            raise PushRefused("the registry names no token service")
+        realm = urlsplit(challenge.realm)
+        path = f"{realm.path}?service={challenge.service}&scope=repository:{repository}:pull,push"
+        credentials = {"Authorization": basic(self.account, self.password.encode()), "User-Agent": "wharfinger-tour"}
+        answer = request(endpoint_of(challenge.realm), "GET", path, headers=credentials)
+        if answer.status == _UNAUTHORIZED:
+            raise PushRefused(f"the token service does not know {self.account} by this password")
+        return str(json.loads(answer.body)["token"])
+
+
+def _require(answer: Answer, repository: str) -> None:
+    if answer.status != _CREATED:
+        raise PushRefused(f"the registry answered {answer.status} to a push of {repository}")
