@@ -4,9 +4,9 @@ import sys
 from dataclasses import replace
 
 import click
-import notifier.app
 
 import authsvc.app
+import notifier.app
 from wharfinger.cli.loading import Place, placed, settings_or_exit
 from wharfinger.cli.stores import url_or_exit
 

@@ -9,9 +9,9 @@ from dataclasses import replace
 from functools import partial
 
 import click
-import notifier.app
 
 import authsvc.app
+import notifier.app
 from wharfinger.cli.loading import Place, placed, settings_or_exit
 from wharfinger.cli.supervise import Spec, Supervisor
 from wharfinger.cli.work import specs

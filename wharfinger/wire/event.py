@@ -20,8 +20,6 @@ MAX_TEXT: Final = 1_024
 """Characters kept of any one text field; the whole stands in the raw body."""
 MAX_EVENTS: Final = 1_000
 """Events read of one envelope. Every known registry sends one."""
-MAX_DEPTH: Final = 64
-"""Levels of nesting; events have four."""
 
 _BLOB_TYPE: Final = "application/octet-stream"
 _INDEX_TYPES: Final = frozenset(
@@ -107,6 +105,14 @@ def parse_envelope(body: bytes) -> tuple[RegistryEvent | Malformed, ...]:
         each event in its order, read or malformed; one Malformed with the whole body when it is no envelope at all.
     """
     try:
+        return _parse(body)
+    except RecursionError:
+        # Python's own limit, of a thousand levels or so; events have four.
+        return (Malformed("nested too deeply", body),)
+
+
+def _parse(body: bytes) -> tuple[RegistryEvent | Malformed, ...]:
+    try:
         envelope = _load(body)
     except ValueError as fault:
         return (Malformed(str(fault), body),)
@@ -170,37 +176,14 @@ def _load(body: bytes) -> object:
         text = body.decode("utf-8")
     except UnicodeDecodeError:
         raise ValueError("not UTF-8") from None
-    if _too_deep(text):
-        raise ValueError(f"nested deeper than {MAX_DEPTH} levels")
     try:
         return json.loads(text, parse_constant=_refuse_constant)
-    except (ValueError, RecursionError):
+    except ValueError:
         raise ValueError("not JSON") from None
 
 
 def _refuse_constant(_name: str) -> object:
     raise ValueError("NaN and Infinity are not JSON")
-
-
-def _too_deep(text: str) -> bool:
-    # Brackets inside strings count too: an estimate from above costs a second, exact look only when it is high.
-    if text.count("[") + text.count("{") <= MAX_DEPTH:
-        return False
-    depth = 0
-    inside, escaped = False, False
-    for character in text:
-        if inside:
-            inside = escaped or character != '"'
-            escaped = character == "\\" and not escaped
-        elif character == '"':
-            inside = True
-        elif character in "[{":
-            depth += 1
-            if depth > MAX_DEPTH:
-                return True
-        elif character in "]}":
-            depth -= 1
-    return False
 
 
 def _canonical(value: object) -> bytes:
@@ -238,11 +221,8 @@ def _milliseconds(text: str) -> int:
         return 0
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)
-    try:
-        # Whole numbers only: a float loses milliseconds of far dates.
-        delta = moment - datetime(1970, 1, 1, tzinfo=UTC)
-    except OverflowError:
-        return 0
+    # Whole numbers only: a float loses milliseconds of far dates.
+    delta = moment - datetime(1970, 1, 1, tzinfo=UTC)
     return max(0, delta.days * 86_400_000 + delta.seconds * 1_000 + delta.microseconds // 1_000)
 
 
@@ -270,8 +250,11 @@ def _kind(action: Action, *, media_type: str, tag: str, digest: str) -> Kind:
             return Kind.UNKNOWN if digest else Kind.REPOSITORY
         case Action.OTHER:
             return Kind.UNKNOWN
-        case Action.PUSH | Action.PULL | Action.PROBE | Action.MOUNT:
-            pass
+        case _:
+            return _content(media_type, tag)
+
+
+def _content(media_type: str, tag: str) -> Kind:
     if media_type == _BLOB_TYPE:
         return Kind.BLOB
     if media_type in _INDEX_TYPES:

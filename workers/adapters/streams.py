@@ -104,13 +104,8 @@ class RedisStreams:
         answer = self._redis.xreadgroup(
             keys.SETTLE_GROUP, self._consumer, streams=dict.fromkeys(keys.STREAMS, ">"), count=BATCH, block=None
         )
-        if isinstance(answer, dict):
-            return [(_text(stream), [raw for part in parts for raw in part]) for stream, parts in answer.items()]
-        return [(_text(stream), entries) for stream, entries in cast("list[tuple[bytes, list[Raw]]]", answer)]
-
-
-def _text(name: bytes | str) -> str:
-    return name.decode() if isinstance(name, bytes) else name
+        # redis-py types both of its protocols at once; RESP2 gives a list of streams.
+        return [(stream.decode(), entries) for stream, entries in cast("list[tuple[bytes, list[Raw]]]", answer or [])]
 
 
 def _batch(read: list[tuple[str, list[Raw]]]) -> Batch:

@@ -1,15 +1,12 @@
 """Decides whether an address may be sent to: public ones, and what the operator allowed for this target. Resolves nothing.
 
-An address that embeds an IPv4 one (mapped, NAT64, 6to4, Teredo) is judged by both.
+An address that embeds an IPv4 one is judged by that too (mapped, 6to4), or is no public one at all (NAT64, Teredo).
 """
 
 from collections.abc import Iterator, Sequence
-from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
-from typing import Final
+from ipaddress import IPv4Address, IPv6Address, ip_address
 
 from wharfinger.runtime.settings import Network
-
-_NAT64: Final = IPv6Network("64:ff9b::/96")
 
 
 def may_be_sent_to(address: str, allow: Sequence[Network]) -> bool:
@@ -40,9 +37,5 @@ def _with_embedded(address: IPv4Address | IPv6Address) -> Iterator[IPv4Address |
         yield address.ipv4_mapped
         return
     yield address
-    if address in _NAT64:
-        yield IPv4Address(int(address) & 0xFFFFFFFF)
     if address.sixtofour is not None:
         yield address.sixtofour
-    if address.teredo is not None:
-        yield from address.teredo

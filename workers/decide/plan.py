@@ -4,7 +4,7 @@ import hashlib
 import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, assert_never
 
 from wharfinger.ledger.record import AuditRecord, Personal, RecordKind, canonical_json
 from wharfinger.ledger.values import Entry, scopes_json
@@ -100,6 +100,8 @@ class Planner:
                 return Entry(_refusal_record(reading, now_ms))
             case Unreadable():
                 return Entry(_quarantine_record(reading, now_ms), raw=reading.raw)
+            case _ as never:
+                assert_never(never)
 
     def _event(self, heard: Heard, find: Callable[[Jti], Issuance | None], now_ms: int) -> Entry:
         event, source = heard.event, heard.notification.source

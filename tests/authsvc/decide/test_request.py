@@ -1,0 +1,132 @@
+"""Token requests: every row of how clients send them, and of what docker_auth does with odd ones."""
+
+import base64
+from urllib.parse import urlencode
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from authsvc.decide.request import MAX_FIELDS, MAX_TEXT, BadRequest, Claimed, TokenRequest, read_get, read_post
+from wharfinger.wire.scope import Scope
+
+SCOPE = "scope=repository:a/b:pull,push"
+
+
+def basic(text: str | bytes) -> list[str]:
+    """An Authorization header."""
+    return ["Basic " + base64.b64encode(text.encode() if isinstance(text, str) else text).decode()]
+
+
+def taken(found: TokenRequest | BadRequest) -> TokenRequest:
+    """A request that is one."""
+    assert isinstance(found, TokenRequest)
+    return found
+
+
+def test_docker() -> None:
+    """GET with Basic, account and offline_token, as docker login sends."""
+    query = f"account=zoe&client_id=docker&offline_token=true&service=registry&{SCOPE}"
+    assert taken(read_get(query, basic("zoe:p:w"))) == TokenRequest(
+        Claimed("zoe", "p:w", "basic"), "registry", (Scope("repository", "a/b", ("pull", "push")),), "docker", oauth=False
+    )
+
+
+def test_containerd() -> None:
+    """POST of an OAuth2 form."""
+    body = urlencode(
+        {"grant_type": "password", "client_id": "containerd-client", "service": "r", "username": "zoe", "password": "p"}
+    )
+    found = taken(read_post("", [], body.encode() + b"&" + SCOPE.encode()))
+    assert (found.credentials, found.oauth, found.client_id) == (Claimed("zoe", "p", "form"), True, "containerd-client")
+
+
+def test_anonymous() -> None:
+    """No credentials are no credentials, and no scope is a login."""
+    assert taken(read_get("service=registry", [])) == TokenRequest(None, "registry", (), "", oauth=False)
+
+
+@pytest.mark.parametrize(
+    "header", ["Bearer x", "Basic", "Basic !!!", "basic " + base64.b64encode(b"nocolon").decode(), "Digest x"]
+)
+def test_what_is_no_basic_is_nothing(header: str) -> None:
+    """A malformed or foreign header is anonymous, as with docker_auth."""
+    assert taken(read_get("", [header])).credentials is None
+
+
+def test_bytes_that_are_no_text() -> None:
+    """Credentials are UTF-8."""
+    assert taken(read_get("", basic(b"\xff:x"))).credentials is None
+    assert taken(read_get("", basic("zoë:ß"))).credentials == Claimed("zoë", "ß", "basic")
+
+
+def test_an_account_alone_is_no_way_in() -> None:
+    """docker_auth lets `?account=x` in as any user without a password; here it is anonymous."""
+    assert taken(read_get("account=admin", [])).credentials is None
+    assert taken(read_post("", [], b"account=admin")).credentials is None
+
+
+@pytest.mark.parametrize("name", ["bob", "ZOE", "zoe "])
+def test_another_account_is_refused(name: str) -> None:
+    """The authenticated one counts, and a different claim is an error."""
+    query = urlencode({"account": name})
+    assert isinstance(read_get(query, basic("zoe:p")), BadRequest)
+    assert isinstance(read_post("", [], f"username=zoe&password=p&{query}".encode()), BadRequest)
+
+
+def test_get_ignores_form_fields() -> None:
+    """A password in a URL is not one."""
+    assert taken(read_get("username=zoe&password=p", [])).credentials is None
+
+
+def test_form_before_query() -> None:
+    """Fields of the body win over those of the query, scopes add up in that order."""
+    found = taken(read_post("service=query&scope=repository:q:pull", [], b"service=body&scope=repository:b:pull"))
+    assert (found.service, [scope.name for scope in found.scopes]) == ("body", ["b", "q"])
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "scope=",
+        "scope=&" + SCOPE,
+        SCOPE + "+",
+        SCOPE + "&scope=",
+        "scope=x",
+        "service=a%00b",
+        "service=" + "a" * (MAX_TEXT + 1),
+    ],
+)
+def test_bad_get(query: str) -> None:
+    """A fault is told without repeating what was sent."""
+    assert isinstance(read_get(query, []), BadRequest)
+
+
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        (b"grant_type=refresh_token&service=r&client_id=c&refresh_token=x", "unsupported_grant_type"),
+        (b"grant_type=password&client_id=c&username=a&password=b", "invalid_request"),
+        (b"grant_type=password&service=r&username=a&password=b", "invalid_request"),
+        (b"scope=x", "invalid_scope"),
+        (b"\xff", "invalid_request"),
+        (b"a=1&" * (MAX_FIELDS + 5), "invalid_scope"),
+    ],
+)
+def test_bad_post(body: bytes, code: str) -> None:
+    """OAuth2's own words; containerd tries GET after these."""
+    found = read_post("", [], body)
+    assert isinstance(found, BadRequest)
+    assert found.code == code
+
+
+def test_passwords_are_not_shown() -> None:
+    """Not even by a repr that gets into a log."""
+    assert "s3cret" not in repr(taken(read_get("", basic("zoe:s3cret"))))
+
+
+@given(st.text(), st.lists(st.text(), max_size=2), st.binary())
+def test_nothing_raises(query: str, authorization: list[str], body: bytes) -> None:
+    """Whatever a client sends is a request or a fault."""
+    assert isinstance(read_get(query, authorization), TokenRequest | BadRequest)
+    assert isinstance(read_post(query, authorization, body), TokenRequest | BadRequest)

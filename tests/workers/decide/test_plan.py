@@ -1,0 +1,108 @@
+"""What a batch becomes in the ledger."""
+
+import json
+import random
+
+from wharfinger.ledger.record import RecordKind
+from wharfinger.wire.event import Malformed, parse_envelope
+from wharfinger.wire.issuance import Credential, Issuance, Refusal
+from wharfinger.wire.jti import JtiKeys, mint
+from wharfinger.wire.names import Account
+from wharfinger.wire.notification import Notification
+from wharfinger.wire.scope import Scope
+from workers.decide.attribution import Verdict
+from workers.decide.plan import Heard, Planner, Reading, hear, unreadable
+
+KEYS = JtiKeys((b"k" * 32,))
+JTI = mint(KEYS, account=Account("zoe"), now_ms=1_795_477_894_000, nonce=7)
+NOTIFICATION = Notification(source="main", peer="10.0.0.1", received_at=1_795_477_894_900, size=10, sha256="ab")
+ISSUANCE = Issuance(
+    jti=JTI, account=Account("zoe"), credential=Credential(kind="static", id="c1"), authenticated_by="basic", client_addr="10.0.0.7",
+    user_agent="docker", service="registry", granted=(Scope("repository", "ubuntu", ("pull", "push")),), rules=(2,),
+    issued_at=1_795_477_894, not_before=1_795_477_884, expires_at=1_795_478_794,
+)  # fmt: skip
+PLANNER = Planner(KEYS, ())
+
+
+def event(**changes: object) -> bytes:
+    """A notification's body with one push."""
+    one = {
+        "id": "e1",
+        "timestamp": "2026-11-23T23:51:34.830Z",
+        "action": "push",
+        "target": {"repository": "ubuntu", "mediaType": "m", "tag": "v1", "digest": "sha256:" + "ab" * 32},
+        "request": {"method": "PUT", "addr": "10.0.0.7:1"},
+        "actor": {"name": f"zoe#{JTI}"},
+    }
+    return json.dumps({"events": [one | changes]}).encode()
+
+
+def heard(body: bytes) -> tuple[Reading, ...]:
+    """The readings of a body."""
+    return hear(NOTIFICATION, body, parse_envelope(body))
+
+
+def test_an_event_and_its_token() -> None:
+    """The record carries the tie, and what tells of a person stands apart."""
+    (entry,) = PLANNER.plan(heard(event()), {JTI: ISSUANCE}, now_ms=5)
+    assert (entry.record.kind, entry.record.verdict, entry.record.jti) == (RecordKind.EVENT, Verdict.EXACT, JTI)
+    assert (entry.record.credential_kind, entry.record.credential_id) == ("static", "c1")
+    assert (entry.record.personal.account, entry.record.personal.client_addr) == ("zoe", "10.0.0.7")
+    assert entry.raw
+    assert not entry.record.detail
+
+
+def test_outside_its_grant() -> None:
+    """What was missing is said."""
+    body = event(target={"repository": "fedora", "mediaType": "m", "digest": "sha256:" + "ab" * 32})
+    (entry,) = PLANNER.plan(heard(body), {JTI: ISSUANCE}, now_ms=5)
+    assert entry.record.verdict == Verdict.OUTSIDE_GRANT
+    assert json.loads(entry.record.detail) == {"missing": "fedora:pull"}
+
+
+def test_forged_lost_and_plain() -> None:
+    """Without a record, the id itself tells which."""
+    actors = [f"zoe#{JTI}", f"ann#{JTI}", "zoe"]
+    readings = [reading for actor in actors for reading in heard(event(actor={"name": actor}))]
+    verdicts = [entry.record.verdict for entry in PLANNER.plan(readings, {}, now_ms=5)]
+    assert verdicts == [Verdict.UNATTRIBUTED, Verdict.FORGED, Verdict.UNATTRIBUTED]
+
+
+def test_an_event_without_a_time_has_the_notifications() -> None:
+    """Something sortable is always there."""
+    (entry,) = PLANNER.plan(heard(event(timestamp=None)), {}, now_ms=5)
+    assert entry.record.occurred_at == NOTIFICATION.received_at
+
+
+def test_big_events_are_kept_by_hash() -> None:
+    """What does not compress to 64 KiB is not kept whole."""
+    noise = random.Random(1).randbytes(200_000).hex()
+    (reading,) = heard(event(extra=noise))
+    assert isinstance(reading, Heard)
+    assert reading.raw == b""
+    assert len(reading.event.sha256) == 64
+
+
+def test_quarantine() -> None:
+    """A body that is no event is a record of its own, once for its content."""
+    readings = [*heard(b"{"), unreadable(NOTIFICATION, "too large", b"")]
+    first, second = PLANNER.plan(readings, {}, now_ms=5)
+    assert (first.record.kind, first.record.reason) == (RecordKind.QUARANTINE, "not JSON")
+    assert first.record.event_id.startswith("sha256:")
+    assert (second.record.size, second.record.event_sha) == (NOTIFICATION.size, NOTIFICATION.sha256)
+    (empty,) = hear(NOTIFICATION, b"body", [Malformed("nothing", b"")])
+    assert not isinstance(empty, Heard)
+    assert empty.size == 4
+
+
+def test_issuances_and_refusals() -> None:
+    """Both are records too; an issuance brings its row."""
+    refusal = Refusal(
+        id="ref_1", reason="wrong_password", account=Account("zoe"), network="10.0.0.0/24", count=3, since=7, until=9
+    )
+    issued, refused = PLANNER.plan([ISSUANCE, refusal], {}, now_ms=5)
+    assert (issued.record.kind, issued.issuance, issued.record.event_id) == (RecordKind.ISSUANCE, ISSUANCE, JTI)
+    assert json.loads(issued.record.detail)["rules"] == [2]
+    assert (refused.record.kind, refused.record.reason) == (RecordKind.REFUSAL, "wrong_password")
+    assert json.loads(refused.record.detail)["count"] == 3
+    assert refused.record.personal.client_addr == "10.0.0.0/24"
