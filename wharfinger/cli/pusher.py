@@ -3,8 +3,13 @@
 Source: OCI distribution specification, "Pushing a manifest"; distribution's spec/auth/token.md.
 """
 
+import gzip
 import hashlib
+import io
 import json
+import os
+import tarfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -23,7 +28,7 @@ class PushRefused(Exception):  # noqa: N818 - named for what happened
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """An image of one layer and no program."""
+    """An OCI image of one layer, as the bytes that are pushed."""
 
     layer: bytes
     config: bytes
@@ -36,12 +41,49 @@ class Image:
 
 
 def make_image(content: bytes) -> Image:
-    """An image around some bytes."""
-    config = json.dumps({"architecture": "amd64", "os": "linux", "rootfs": {"type": "layers", "diff_ids": []}}).encode()
-    layer = {"mediaType": "application/vnd.oci.image.layer.v1.tar", "digest": digest_of(content), "size": len(content)}
-    described = {"mediaType": "application/vnd.oci.image.config.v1+json", "digest": digest_of(config), "size": len(config)}
-    manifest = {"schemaVersion": 2, "mediaType": MANIFEST_TYPE, "config": described, "layers": [layer]}
-    return Image(content, config, json.dumps(manifest).encode())
+    """An image with one small file and no program, for a look at how a push travels."""
+    return build_image({"content": content}, {})
+
+
+def build_image(files: Mapping[str, bytes], config: Mapping[str, object]) -> Image:
+    """Build an image; the same arguments give the same digest.
+
+    Args:
+        files: the layer's files by path, each executable.
+        config: the image's own defaults (``Cmd``, ``Env``, ``Healthcheck``…), OCI image specification, "Image Configuration".
+    """
+    tar = _tar(files)
+    layer = gzip.compress(tar, mtime=0)
+    described = {"architecture": _architecture(), "os": "linux", "config": config}
+    # The unpacked layer's digest makes each image's configuration its own, as real ones are.
+    described["rootfs"] = {"type": "layers", "diff_ids": [digest_of(tar)]}
+    configuration = json.dumps(described).encode()
+    manifest = {
+        "schemaVersion": 2,
+        "mediaType": MANIFEST_TYPE,
+        "config": _descriptor("application/vnd.oci.image.config.v1+json", configuration),
+        "layers": [_descriptor("application/vnd.oci.image.layer.v1.tar+gzip", layer)],
+    }
+    return Image(layer, configuration, json.dumps(manifest).encode())
+
+
+def _tar(files: Mapping[str, bytes]) -> bytes:
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w", format=tarfile.USTAR_FORMAT) as archive:
+        for name, content in files.items():
+            entry = tarfile.TarInfo(name)
+            entry.size, entry.mode = len(content), 0o755
+            archive.addfile(entry, io.BytesIO(content))
+    return packed.getvalue()
+
+
+def _architecture() -> str:
+    machine = os.uname().machine
+    return {"x86_64": "amd64", "aarch64": "arm64"}.get(machine, machine)
+
+
+def _descriptor(media_type: str, content: bytes) -> dict[str, object]:
+    return {"mediaType": media_type, "digest": digest_of(content), "size": len(content)}
 
 
 def digest_of(data: bytes) -> str:
@@ -102,4 +144,4 @@ class Pusher:
 
 def _require(answer: Answer, repository: str) -> None:
     if answer.status != _CREATED:
-        raise PushRefused(f"the registry answered {answer.status} to a push of {repository}")
+        raise PushRefused(f"the registry answered {answer.status} to a push of {repository}: {answer.body[:300]!r}")

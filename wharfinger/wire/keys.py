@@ -25,7 +25,7 @@ SETTLE_GROUP = "settle"
 """The consumer group of every stream: an entry is acknowledged once SQL has committed it."""
 
 WAKE = PREFIX + "wake:settle"
-"""Flag: a settle job is on its way. Writers: notifier, authsvc (set if absent), settle (clears it first). Reader: the same."""
+"""Flag: a settle job is on its way. Writers: notifier, sweep (set if absent), settle (clears it first). Reader: the same."""
 
 WAKE_TTL_MS = 2_000
 """A wake-up lost with its job blocks the next one no longer than this; well inside the 5 s settling may be late."""
@@ -45,11 +45,6 @@ def issuance(jti: Jti) -> str:
     return f"{PREFIX}issuance:{jti}"
 
 
-def refusal_window(network_hash: str) -> str:
-    """The counter that sums up refusals of one account and network. Writer and reader: authsvc. Lives for its minute."""
-    return f"{PREFIX}refused:{network_hash}"
-
-
 @dataclass(frozen=True, slots=True)
 class KeyDoc:
     """One row of docs/redis.md."""
@@ -66,7 +61,6 @@ CATALOGUE = (
     KeyDoc(REFUSALS, "stream", "authsvc", "settle", "trimmed behind SQL"),
     KeyDoc(EVENTS, "stream", "notifier", "settle", "trimmed behind SQL"),
     KeyDoc(issuance(Jti("<jti>")), "string", "authsvc", "settle, others", "24 h past the token's exp"),
-    KeyDoc(refusal_window("<hash>"), "string", "authsvc", "authsvc", "2 minutes"),
     KeyDoc(WAKE, "string", "notifier, sweep, settle", "notifier, sweep", "2 s"),
     KeyDoc(f"rq:queue:{SETTLE_QUEUE}", "list (RQ)", "notifier, sweep", "settle worker", "none"),
     KeyDoc(f"rq:queue:{DELIVER_QUEUE}", "list (RQ)", "settle, deliver, sweep", "deliver workers", "none"),

@@ -22,9 +22,6 @@ BATCH: Final = 200
 """Entries a stream: with 64 KiB each a batch stays under 40 MB."""
 CLAIM_MS: Final = 2_000
 """A batch takes tens of milliseconds; one that is not acknowledged after this was dropped, or its worker stopped."""
-LAG_MS: Final = 1_000
-"""An entry unread for so long was not announced, or nobody listens."""
-
 Fields = dict[bytes, bytes]
 Raw = tuple[bytes, Fields]
 
