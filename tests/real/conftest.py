@@ -99,10 +99,10 @@ def spawn(command: Sequence[str | Path], log: Path, *, env: dict[str, str] | Non
     return Program(process, log)
 
 
-def answers(url: str) -> bool:
+def answers(url: str, ca: Path | None = None) -> bool:
     """Whether something speaks HTTP there, and is ready."""
     try:
-        return request(endpoint_of(url), "GET", "/" + url.split("/", 3)[3], timeout_s=2).status in {200, 401}
+        return request(endpoint_of(url, ca), "GET", "/" + url.split("/", 3)[3], timeout_s=2).status in {200, 401}
     except Unavailable:
         return False
 
@@ -116,6 +116,7 @@ class House:
     hook_port: int
     program: Program
     registry_program: Program
+    ca: Path | None = None
     heard: list[dict[str, Any]] = field(default_factory=list)
 
     @property
@@ -126,7 +127,12 @@ class House:
     @property
     def url(self) -> str:
         """The registry's URL."""
-        return f"http://{self.registry}"
+        return f"{self.scheme}://{self.registry}"
+
+    @property
+    def scheme(self) -> str:
+        """What registry and token service speak."""
+        return "http" if self.ca is None else "https"
 
     def password(self, name: str) -> str:
         """A user's password."""
@@ -181,8 +187,8 @@ class House:
 
     def wait_ready(self) -> None:
         """Both services answer, and so does the store."""
-        for port in (self.ports.auth, self.ports.notifier):
-            wait_until(f"port {port}", lambda port=port: answers(f"http://127.0.0.1:{port}/readyz"), 60)  # type: ignore[misc]  # binds now
+        for base in (f"{self.scheme}://127.0.0.1:{self.ports.auth}", f"http://127.0.0.1:{self.ports.notifier}"):
+            wait_until(base, lambda base=base: answers(f"{base}/readyz", self.ca), 60)  # type: ignore[misc]  # binds now
 
     def children(self) -> dict[str, int]:
         """The running children's process ids by name, by what `up` logged."""
@@ -202,22 +208,22 @@ class House:
             client.close()
 
 
-def build_house(folder: Path, *, deploy: str = "") -> House:
+def build_house(folder: Path, *, deploy: str = "", hosts: tuple[str, ...] = ()) -> House:
     """Make, wire and start everything."""
     need(REGISTRY)
     folder.mkdir(mode=0o700, exist_ok=True)
     ports, hook_port = Ports(free_port(), free_port(), free_port()), free_port()
-    init.make(folder, (), ports, tour=True)
+    init.make(folder, hosts, ports, tour=True)
     config = folder / "wharfinger.yml"
     text = config.read_text().replace(":5004/", f":{hook_port}/")
     text = text.replace("users:  ", 'users:\n  "": {}\n#').replace("acl:  ", ACL + "#")
     config.write_text(text.replace("  targets:\n", f"{deploy}  targets:\n") if deploy else text)
-    house = House(folder, ports, hook_port, None, None)  # type: ignore[arg-type]  # set just below
+    house = House(folder, ports, hook_port, None, None, folder / "tls.crt" if hosts else None)  # type: ignore[arg-type]  # set just below
     secret = (folder / "hook.secret").read_bytes().strip()
     start_receiver(hook_port, secret, lambda payload, genuine: house.heard.append(payload | {"genuine": genuine}))
     house.start()
     house.registry_program = spawn([REGISTRY, "serve", folder / "registry.yml"], folder / "registry.log")
-    wait_until("the registry", lambda: answers(f"{house.url}/v2/"))
+    wait_until("the registry", lambda: answers(f"{house.url}/v2/", house.ca))
     return house
 
 

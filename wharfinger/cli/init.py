@@ -4,8 +4,10 @@ Each file is made only if it is missing, from those that are there: a lost certi
 registry.yml from the secret that the configuration names.
 """
 
+import re
 import socket
 from datetime import UTC, datetime
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Final
 
@@ -14,19 +16,30 @@ import click
 from wharfinger.cli import generate, templates
 
 REGISTRY_PORT: Final = 5_000
+_HOST: Final = re.compile(
+    r"(?=.{1,253}$)[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)*", re.ASCII
+)
+"""RFC 1123 section 2.1."""
 
 
 @click.command()
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
-@click.option("--host", "hosts", multiple=True, metavar="NAME", help="Name or address that clients use; repeatable.")
+@click.option(
+    "--host",
+    "hosts",
+    multiple=True,
+    metavar="NAME",
+    callback=lambda _context, _option, names: tuple(map(_host, names)),
+    help="Name or address that clients use; repeatable, the first stands in URLs.",
+)
 @click.option("--auth-port", type=click.IntRange(1, 65_535), default=5_001, show_default=True)
 @click.option("--notifier-port", type=click.IntRange(1, 65_535), default=5_002, show_default=True)
 @click.option("--registry-port", type=click.IntRange(1, 65_535), default=REGISTRY_PORT, show_default=True)
 def command(folder: Path, hosts: tuple[str, ...], auth_port: int, notifier_port: int, registry_port: int) -> None:
     """Make keys, certificate, configuration, registry.yml and secrets in DIR.
 
-    With --host the token service speaks TLS under that name, with the certificate made here, which clients must trust. Without
-    it everything is for this machine: plain HTTP on 127.0.0.1.
+    With --host, token service and registry speak TLS under that name, with tls.crt made here, which clients must trust: for
+    docker, copy it to /etc/docker/certs.d/NAME:5000/ca.crt. Without it everything is for this machine: plain HTTP on 127.0.0.1.
     """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     ports = templates.Ports(auth_port, notifier_port, registry_port)
@@ -48,13 +61,17 @@ def make(folder: Path, hosts: tuple[str, ...], ports: templates.Ports, *, tour: 
     key = once("signing.key", generate.new_key())
     names = [*hosts, "localhost", "127.0.0.1", "::1", socket.gethostname()]
     once("signing.crt", generate.new_certificate(key, names, now=datetime.now(UTC)))
+    if hosts:
+        # A pair of its own: the registry serves it, and must not hold the key that signs tokens.
+        served = once("tls.key", generate.new_key())
+        once("tls.crt", generate.new_certificate(served, names, now=datetime.now(UTC)))
     once("jti.key", generate.new_jti_key())
     secret = once("notification.secret", generate.new_secret()).decode().split()[0]
     worker = once("wharfinger.password", generate.new_secret()).strip()
     passwords = once("passwords.txt", _new_passwords())
     people = {name: password for name, _, password in (line.partition(" ") for line in passwords.decode().splitlines())}
     hashes = {name: generate.password_hash(password.strip().encode()) for name, password in people.items()}
-    host = hosts[0] if hosts else ""
+    host = templates.in_url(hosts[0]) if hosts else ""
     hashes["wharfinger"] = generate.password_hash(worker)
     if tour:
         once("hook.secret", generate.new_webhook_secret())
@@ -63,6 +80,15 @@ def make(folder: Path, hosts: tuple[str, ...], ports: templates.Ports, *, tour: 
     once("registry.yml", templates.registry(folder, secret, host=host, ports=ports).encode())
     once("registry.env", templates.registry_environment(secret, host=host, ports=ports).encode())
     return made
+
+
+def _host(name: str) -> str:
+    try:
+        ip_address(name)
+    except ValueError:
+        if _HOST.fullmatch(name) is None:
+            raise click.BadParameter(f"{name!r} is no host name and no address; leave port and scheme out") from None
+    return name
 
 
 def _new_passwords() -> bytes:

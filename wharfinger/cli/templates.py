@@ -35,10 +35,17 @@ class Ports:
     registry: int
 
 
+def in_url(host: str) -> str:
+    """A host as URLs have it: IPv6 addresses in brackets."""
+    return f"[{host}]" if ":" in host else host
+
+
 def configuration(hashes: Mapping[str, str], *, host: str, ports: Ports) -> str:
     """wharfinger.yml: docker_auth's keys first, then ours. ``hashes``: bcrypt by user."""
-    tls = "\n  certificate: signing.crt\n  key: signing.key" if host else ""
+    tls = "\n  certificate: tls.crt         # clients must trust this one\n  key: tls.key" if host else ""
     listen = "" if host else "127.0.0.1"
+    registry = f"https://127.0.0.1:{ports.registry}" if host else f"http://127.0.0.1:{ports.registry}"
+    named = f'\n      ca_file: tls.crt\n      pull_host: "{host}:{ports.registry}"' if host else ""
     return f"""\
 # Made by `wharfinger init`. Check it after every change: wharfinger check -c wharfinger.yml
 # server, token, users and acl are docker_auth's own keys; paths are relative to this file.
@@ -74,7 +81,7 @@ notifier:
   sources:
     - name: main
       secret_file: notification.secret
-      registry: http://127.0.0.1:{ports.registry}
+      registry: {registry}{named}
       account: wharfinger
       password_file: wharfinger.password
 """
@@ -83,6 +90,8 @@ notifier:
 def registry(folder: Path, secret: str, *, host: str, ports: Ports) -> str:
     """registry.yml, for ``registry:2``, ``registry:3`` and Debian's docker-registry."""
     listen = f":{ports.registry}" if host else f"127.0.0.1:{ports.registry}"
+    pair = {"certificate": str(folder / "tls.crt"), "key": str(folder / "tls.key")}
+    tls = f"\n  tls: {json.dumps(pair)}" if host else ""
     return f"""\
 # Made by `wharfinger init`, for registry:2, registry:3 and Debian's docker-registry.
 version: 0.1
@@ -91,7 +100,7 @@ storage:
   filesystem: {{rootdirectory: {json.dumps(str(folder / "registry"))}}}
   delete: {{enabled: true}}
 http:
-  addr: "{listen}"
+  addr: "{listen}"{tls}
 auth:
   token:
     realm: {_realm(host, ports)}
@@ -99,13 +108,18 @@ auth:
     issuer: {ISSUER}
     rootcertbundle: {json.dumps(str(folder / "signing.crt"))}
 notifications:
-{_indent(endpoints(secret, ports))}
+  endpoints: {json.dumps([_endpoint(secret, "127.0.0.1", ports)])}
 """
 
 
 def registry_environment(secret: str, *, host: str, ports: Ports) -> str:
-    """The same as environment lines, for containers: mount the certificate where the last line says."""
-    one_line = json.dumps([_endpoint(secret, ports)])
+    """The same as environment lines, for containers: mount the certificates where the last lines say."""
+    one_line = json.dumps([_endpoint(secret, host or "127.0.0.1", ports)])
+    tls = (
+        "REGISTRY_HTTP_TLS_CERTIFICATE=/etc/docker/registry/tls.crt\nREGISTRY_HTTP_TLS_KEY=/etc/docker/registry/tls.key\n"
+        if host
+        else ""
+    )
     return f"""\
 REGISTRY_STORAGE_DELETE_ENABLED=true
 REGISTRY_AUTH=token
@@ -114,18 +128,13 @@ REGISTRY_AUTH_TOKEN_SERVICE={SERVICE}
 REGISTRY_AUTH_TOKEN_ISSUER={ISSUER}
 REGISTRY_NOTIFICATIONS_ENDPOINTS={one_line}
 REGISTRY_AUTH_TOKEN_ROOTCERTBUNDLE=/etc/docker/registry/signing.crt
-"""
+{tls}"""
 
 
-def endpoints(secret: str, ports: Ports) -> str:
-    """The registry's ``endpoints`` list."""
-    return f"endpoints: {json.dumps([_endpoint(secret, ports)], indent=2)}"
-
-
-def _endpoint(secret: str, ports: Ports) -> dict[str, object]:
+def _endpoint(secret: str, notifier: str, ports: Ports) -> dict[str, object]:
     return {
         "name": "wharfinger",
-        "url": f"http://127.0.0.1:{ports.notifier}/events/main",
+        "url": f"http://{notifier}:{ports.notifier}/events/main",
         "headers": {"Authorization": [f"Bearer {secret}"]},
         "timeout": "5s",
         "threshold": 3,
@@ -135,7 +144,3 @@ def _endpoint(secret: str, ports: Ports) -> dict[str, object]:
 
 def _realm(host: str, ports: Ports) -> str:
     return f"https://{host}:{ports.auth}/auth" if host else f"http://127.0.0.1:{ports.auth}/auth"
-
-
-def _indent(text: str) -> str:
-    return "\n".join(f"  {line}" for line in text.splitlines())

@@ -33,7 +33,7 @@ def command(place: Place, *, ref: str, as_json: bool) -> None:
     """
     settings = settings_or_exit(place)
     try:
-        database = Database(settings.workers.ledger_url)
+        database = Database(settings.workers.ledger_url, create=False)
         found = trace(database, ref)
         database.close()
     except LedgerError as fault:

@@ -28,15 +28,19 @@ CACHE_KIB: Final = 16_000
 class Database:
     """One process's handle on the ledger. Close it, or leave its ``with`` block."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, create: bool = True) -> None:
         """Open, and create what is missing.
 
+        Args:
+            url: ``sqlite:///path``.
+            create: False for commands that only read: a ledger that is not there is not made by looking for it.
+
         Raises:
-            LedgerUnavailable: the file cannot be opened or written.
+            LedgerUnavailable: the file cannot be opened or written, or is not there.
             LedgerMisuse: it was written by a newer version.
         """
         self._pid = os.getpid()
-        self._engine = _engine(url)
+        self._engine = _engine(url, create=create)
         with self.writing() as connection:
             _install(connection)
 
@@ -77,11 +81,14 @@ class Database:
             raise LedgerUnavailable(f"the ledger did not answer: {type(error.orig).__name__}: {error.orig}") from error
 
 
-def _engine(url: str) -> Engine:
+def _engine(url: str, *, create: bool) -> Engine:
     path = make_url(url).database
     if path is None:
         raise LedgerMisuse("ledger.url names no file")
-    _create_private(Path(path))
+    if create:
+        _create_private(Path(path))
+    elif not Path(path).is_file():
+        raise LedgerUnavailable(f"there is no ledger {path}: start `wharfinger up`, or name its folder with --data")
     # AUTOCOMMIT: transactions are begun by name above, for the driver's own begin takes the write lock too late.
     engine = create_engine(url, isolation_level="AUTOCOMMIT", connect_args={"timeout": BUSY_TIMEOUT_MS / 1000})
     event.listen(engine, "connect", _tune)

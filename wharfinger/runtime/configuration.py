@@ -288,8 +288,11 @@ def _source(section: Section) -> typed.Source | None:
     account = section.text("account", "") or ""
     password = section.secret("password")
     allow = _networks(section)
+    ca = section.path_of("ca_file")
+    if ca is not None and not ca.is_file():
+        section.fault("ca_file", f"there is no file {ca}", "name the PEM file of the authority that signed the registry's")
     section.done()
-    return typed.Source(name or "", secrets, registry, pull_host, account, Secret(password) if password else None, allow)
+    return typed.Source(name or "", secrets, registry, pull_host, account, Secret(password) if password else None, allow, ca)
 
 
 def _networks(section: Section) -> tuple[typed.Network, ...]:

@@ -111,6 +111,7 @@ class Source:
 
     ``secrets``: any of them authorises a post (two while rotating). ``registry``: base URL, no trailing slash.
     ``pull_host``: ``host[:port]`` under which its images are named. ``allow``: who may post; empty: anybody with the secret.
+    ``ca``: PEM certificates that it and its token service are trusted by; None: the system's.
     """
 
     name: str
@@ -120,6 +121,7 @@ class Source:
     account: str
     password: Secret | None
     allow: tuple[Network, ...] = ()
+    ca: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,13 +21,17 @@ CHUNK: Final = 64 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """Where to connect: a unix socket's path, or an address and port, with the name for Host and TLS."""
+    """Where to connect: a unix socket's path, or an address and port, with the name for Host and TLS.
+
+    ``ca``: path of the PEM certificates to trust instead of the system's.
+    """
 
     name: str
     port: int
     address: str = ""
     unix: str = ""
     tls: bool = False
+    ca: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +56,8 @@ class _Connection(http.client.HTTPConnection):
             return
         self.sock = socket.create_connection((self._endpoint.address, self._endpoint.port), self.timeout)
         if self._endpoint.tls:
-            self.sock = ssl.create_default_context().wrap_socket(self.sock, server_hostname=self._endpoint.name)
+            context = ssl.create_default_context(cafile=self._endpoint.ca or None)
+            self.sock = context.wrap_socket(self.sock, server_hostname=self._endpoint.name)
 
 
 def request(

@@ -3,6 +3,7 @@
 import json
 import socket
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Final
 from urllib.parse import quote, urlsplit
 
@@ -44,16 +45,15 @@ class RegistryTags:
         token = self._tokens.get((source.name, repository))
         headers = {"Accept": MANIFEST_TYPES} | ({"Authorization": f"Bearer {token}"} if token else {})
         path = f"{urlsplit(source.registry).path}/v2/{quote(repository)}/manifests/{quote(tag, safe='')}"
-        return request(endpoint_of(source.registry), "HEAD", path, headers=headers, timeout_s=TIMEOUT_S)
+        return request(endpoint_of(source.registry, source.ca), "HEAD", path, headers=headers, timeout_s=TIMEOUT_S)
 
     def _fetch(self, source: Source, repository: str, refused: Answer) -> str:
         challenge = parse_challenge(refused.headers.get("www-authenticate", ""), registry=source.registry)
         if challenge is None:
             raise Unavailable(f"the registry of {source.name} refuses, and names no token service that can be used")
         headers = {"Authorization": basic(source.account, source.password.reveal())} if source.password else {}
-        answer = request(
-            endpoint_of(challenge.realm), "GET", token_path(challenge, repository), headers=headers, timeout_s=TIMEOUT_S
-        )
+        realm = endpoint_of(challenge.realm, source.ca)
+        answer = request(realm, "GET", token_path(challenge, repository), headers=headers, timeout_s=TIMEOUT_S)
         if answer.status != _FOUND:
             raise Unavailable(f"the token service of {source.name} answered {answer.status} to account {source.account!r}")
         try:
@@ -63,8 +63,8 @@ class RegistryTags:
             raise Unavailable(f"the token service of {source.name} answered without a token") from error
 
 
-def endpoint_of(url: str) -> Endpoint:
-    """Where a URL of the operator's is. Raises Unavailable when its name does not resolve."""
+def endpoint_of(url: str, ca: Path | None = None) -> Endpoint:
+    """Where a URL of the operator's is, and by which authority it is trusted. Raises Unavailable: its name does not resolve."""
     parts = urlsplit(url)
     tls = parts.scheme == "https"
     port = parts.port or (443 if tls else 80)
@@ -72,4 +72,4 @@ def endpoint_of(url: str) -> Endpoint:
         found = socket.getaddrinfo(parts.hostname, port, type=socket.SOCK_STREAM)
     except OSError as error:
         raise Unavailable(f"{parts.hostname} cannot be resolved: {error.strerror}") from error
-    return Endpoint(parts.hostname or "", port, address=str(found[0][4][0]), tls=tls)
+    return Endpoint(parts.hostname or "", port, address=str(found[0][4][0]), tls=tls, ca=str(ca or ""))
