@@ -84,5 +84,5 @@ def _glob_faults(settings: Settings) -> list[Fault]:
                 Glob(pattern or "")
             except MalformedGlob as error:
                 key = f"deploy.rules {rule.name}: match.{name}"
-                faults.append(Fault(rule.line, key, f"{pattern!r} is no glob: {error}", "see docs/flow.md on globs"))
+                faults.append(Fault(rule.line, key, f"{pattern!r} is no glob: {error}", "see docs/configuration.md on globs"))
     return faults

@@ -16,7 +16,7 @@ from wharfinger.ledger.queries import Trace, TracedDelivery, TracedEvent, Traced
 
 EXIT_NOT_FOUND = 1
 EXIT_UNAVAILABLE = 3
-PLAIN_WIDTH = 150
+PLAIN_WIDTH = 180
 _READS = frozenset({"pull", "probe"})
 _GOOD = frozenset({"exact", "delivered", "unchanged"})
 _BAD = frozenset({"forged", "account_mismatch", "outside_grant", "failed", "refused", "undone"})

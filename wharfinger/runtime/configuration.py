@@ -378,7 +378,9 @@ def _webhook(name: str, section: Section) -> typed.WebhookTarget | None:
     secrets = tuple(Secret(line) for line in (secret or b"").split())
     for one in secrets:
         if not _is_webhook_secret(one):
-            section.fault("secret_file", "holds no whsec_ secret of 24 to 64 bytes in base64", "make one as docs/flow.md shows")
+            section.fault(
+                "secret_file", "holds no whsec_ secret of 24 to 64 bytes in base64", "make one as docs/configuration.md shows"
+            )
     allow = _networks(section)
     section.done(_LATER_TARGET)
     return None if url is None else typed.WebhookTarget(name, url, secrets, allow, section.line)

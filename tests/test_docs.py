@@ -1,0 +1,76 @@
+"""The pages tell the truth: every name that people see stands in them, and every file they name is there."""
+
+import re
+from enum import StrEnum
+from pathlib import Path
+
+import pytest
+
+from wharfinger.cli.main import COMMANDS
+from wharfinger.ledger.log import ID_REUSED
+from wharfinger.ledger.record import RecordKind
+from wharfinger.ledger.values import DeliveryState
+from wharfinger.wire import keys
+from wharfinger.wire.event import Action, Kind
+from workers.decide.attribution import Flag, Reason, Verdict
+
+ROOT = Path(__file__).parents[1]
+FLOW = (ROOT / "docs/flow.md").read_text()
+PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
+
+
+def test_redis_names() -> None:
+    """docs/redis.md is the catalogue, row by row."""
+    page = (ROOT / "docs/redis.md").read_text()
+    rows = [f"| `{one.pattern}` | {one.kind} | {one.writer} | {one.reader} | {one.ttl} |" for one in keys.CATALOGUE]
+    assert [line for line in page.splitlines() if line.startswith("| `")] == rows
+
+
+@pytest.mark.parametrize("words", [Verdict, Reason, Flag, Action, Kind, RecordKind, DeliveryState])
+def test_every_word_of_the_trail_is_explained(words: type[StrEnum]) -> None:
+    """Verdicts, reasons, flags, actions, kinds and states stand in docs/flow.md."""
+    assert [word.value for word in words if word.value and f"`{word.value}`" not in FLOW] == []
+    assert f"`{ID_REUSED}`" in FLOW
+
+
+def test_every_setting_is_explained() -> None:
+    """What the reader of the configuration reads by name stands in docs/configuration.md."""
+    reader = (ROOT / "wharfinger/runtime/configuration.py").read_text()
+    calls = r"\.(?:text|number|parsed|section|texts|path_of|secret|items|expanded)\(\s*\"(\w+)\""
+    names = set(re.findall(calls, reader))
+    page = (ROOT / "docs/configuration.md").read_text()
+    assert len(names) > 30
+    assert sorted(name for name in names if re.search(rf"\b{name}(_file)?\b", page) is None) == []
+
+
+def test_every_file_named_is_there() -> None:
+    """docs/flow.md maps arrows to files; none of them has moved away."""
+    named = set(re.findall(r"`((?:authsvc|notifier|workers|wharfinger)/[\w/]+\.py)`", FLOW))
+    assert len(named) > 20
+    assert sorted(name for name in named if not (ROOT / name).is_file()) == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_lead_somewhere(page: Path) -> None:
+    """Every relative link of a page names a file or folder that is there."""
+    links = re.findall(r"\]\(([^)#]+)[^)]*\)", page.read_text())
+    assert [link for link in links if "://" not in link and not (page.parent / link).exists()] == []
+
+
+def test_every_use_case_is_on_the_map() -> None:
+    """A new verb must be drawn into the flow."""
+    verbs = ["authsvc/issue.py", "notifier/ingest.py", "workers/settle.py", "workers/deliver.py", "workers/sweep.py"]
+    assert [verb for verb in verbs if f"`{verb}`" not in FLOW] == []
+
+
+def test_decisions_are_numbered_without_gaps() -> None:
+    """Files of docs/adr start with 0001, 0002 and so on."""
+    numbers = [int(page.name[:4]) for page in sorted((ROOT / "docs/adr").glob("*.md"))]
+    assert numbers == list(range(1, len(numbers) + 1))
+
+
+def test_commands_that_the_readme_names_exist() -> None:
+    """`wharfinger NAME` in the README and the pages is a command."""
+    named = {name for page in PAGES for name in re.findall(r"\bwharfinger ([a-z]+) ", page.read_text())}
+    assert {"up", "init", "check", "trace"} <= named
+    assert named - set(COMMANDS) - {"is", "stands", "beside"} == set()
