@@ -16,10 +16,13 @@ from urllib.parse import urlsplit
 from workers.adapters.http import Answer, request
 from workers.adapters.registry import endpoint_of
 from workers.decide.challenge import basic, parse_challenge
+from workers.errors import Unavailable
 
 MANIFEST_TYPE = "application/vnd.oci.image.manifest.v1+json"
-_UNAUTHORIZED = 401
+_OK = 200
 _CREATED = 201
+_ACCEPTED = 202
+_UNAUTHORIZED = 401
 
 
 class PushRefused(Exception):  # noqa: N818 - named for what happened
@@ -111,6 +114,7 @@ class Pusher:
         started = self._ask("POST", f"/v2/{repository}/blobs/uploads/", repository)
         if started.status == _UNAUTHORIZED:
             raise PushRefused(f"{self.account} may not push {repository}")
+        _require(started, repository, _ACCEPTED)
         location = urlsplit(started.headers["location"])
         mark = "&" if location.query else "?"
         path = f"{location.path}{'?' + location.query if location.query else ''}{mark}digest={digest_of(blob)}"
@@ -139,9 +143,11 @@ class Pusher:
         answer = request(endpoint_of(challenge.realm), "GET", path, headers=credentials)
         if answer.status == _UNAUTHORIZED:
             raise PushRefused(f"the token service does not know {self.account} by this password")
+        if answer.status != _OK:
+            raise Unavailable(f"the token service answered {answer.status}")
         return str(json.loads(answer.body)["token"])
 
 
-def _require(answer: Answer, repository: str) -> None:
-    if answer.status != _CREATED:
+def _require(answer: Answer, repository: str, wanted: int = _CREATED) -> None:
+    if answer.status != wanted:
         raise PushRefused(f"the registry answered {answer.status} to a push of {repository}: {answer.body[:300]!r}")
