@@ -16,10 +16,12 @@ from dataclasses import dataclass, field
 from typing import Final, NoReturn, Protocol
 
 from wharfinger.runtime.embedded import die_with_parent
+from wharfinger.runtime.errors import Misconfigured, Unavailable
 from wharfinger.runtime.log import Log
 
 FIRST_PAUSE_S: Final = 0.1
-LONGEST_PAUSE_S: Final = 5.0
+LONGEST_PAUSE_S: Final = 2.0
+"""However often a child was killed, it is back in time to go on within 5 s: entries wait another 2 s to be taken over."""
 SETTLED_S: Final = 10.0
 """A child that lived so long is restarted at once when it ends."""
 STOP_S: Final = 15.0
@@ -46,7 +48,7 @@ class External(Protocol):
         """Whether it runs."""
 
     def restart(self) -> None:
-        """Start it again."""
+        """Start it again. Raises Misconfigured or Unavailable: not now."""
 
     def stop(self) -> None:
         """Stop it and wait."""
@@ -140,8 +142,13 @@ class Supervisor:
         if self._external is None or self._external.alive():
             return
         self._log("store.ended")
-        self._external.restart()
-        self._log("store.restarted")
+        try:
+            self._external.restart()
+        except (Misconfigured, Unavailable) as fault:
+            # A full disk, say. The others answer 503 meanwhile; the next look tries again.
+            self._log("store.not_restarted", problem=str(fault))
+        else:
+            self._log("store.restarted")
 
     def _stop(self) -> None:
         self._log("supervisor.stopping")

@@ -4,9 +4,12 @@ Order of stopping: the services stop taking requests, then the workers finish, t
 again; so is the store. After a kill -9 of this process the others end by themselves, and the next start goes on from disk.
 """
 
+import fcntl
 import sys
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
+from typing import TextIO
 
 import click
 
@@ -55,6 +58,10 @@ class EmbeddedStore:
 def command(place: Place) -> None:
     """Run everything: token service, notifier, workers, and an embedded store."""
     settings = settings_or_exit(place)
+    lock = _locked(settings.data)
+    if lock is None:
+        click.echo(f"another `wharfinger up` runs on {settings.data}: stop it, or choose another folder with --data", err=True)
+        sys.exit(EXIT_MISCONFIGURED)
     try:
         store = EmbeddedStore(settings) if settings.embedded else None
     except Misconfigured as fault:
@@ -69,7 +76,23 @@ def command(place: Place) -> None:
         Spec("notifier", partial(notifier.app.serve, ready.notifier)),
         *specs(ready.workers, DELIVER_WORKERS),
     ]
-    sys.exit(Supervisor(children, log=to_stderr("up"), external=store).run())
+    with lock:
+        sys.exit(Supervisor(children, log=to_stderr("up"), external=store).run())
+
+
+def _locked(data: Path) -> TextIO | None:
+    """The lock of a data folder, or None: a second `up` there would stop the first one's store when it ends.
+
+    A record lock is this process's alone: children do not inherit it, so the start after a kill -9 need not wait for them.
+    """
+    data.mkdir(mode=0o700, parents=True, exist_ok=True)
+    lock = (data / "up.lock").open("w")
+    try:
+        fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except (BlockingIOError, PermissionError):
+        lock.close()
+        return None
+    return lock
 
 
 def with_store(settings: Settings, url: str) -> Settings:

@@ -8,6 +8,7 @@ import asyncio
 import errno
 import signal
 import ssl
+import time
 from collections.abc import Callable
 from typing import Final
 
@@ -23,6 +24,9 @@ MAX_LINE: Final = 32 * 1024
 KEEP_ALIVE_S: Final = 75.0
 BACKLOG: Final = 1_024
 """A registry opens a connection for each event and flushes its whole queue after an outage."""
+LEAVING_S: Final = 5.0
+"""The children of an `up` that was killed end within this and give their ports back; later a port is another program's."""
+TAKEN_POLL_S: Final = 0.1
 EXIT_DONE: Final = 0
 EXIT_MISCONFIGURED: Final = 2
 EXIT_UNAVAILABLE: Final = 3
@@ -92,8 +96,7 @@ async def _serve(  # noqa: PLR0917 - run's own arguments, passed on
     )
     await runner.setup()
     try:
-        site = web.TCPSite(runner, listen.host or None, listen.port, ssl_context=tls, backlog=BACKLOG)
-        await _start(site, listen, setting)
+        await _listen(runner, listen, setting, tls, log)
         log("service.listening", addr=f"{listen.host}:{listen.port}", tls=tls is not None)
         await stopping.wait()
         log("service.stopping")
@@ -101,11 +104,24 @@ async def _serve(  # noqa: PLR0917 - run's own arguments, passed on
         await runner.cleanup()
 
 
-async def _start(site: web.TCPSite, listen: Address, setting: str) -> None:
-    try:
-        await site.start()
-    except OSError as error:
-        where = f"{listen.host}:{listen.port}"
-        if error.errno == errno.EADDRINUSE:
-            raise Misconfigured(f"{setting}: {where} is taken by another program; stop it, or choose another port") from error
-        raise Misconfigured(f"{setting}: cannot listen on {where}: {error.strerror}") from error
+async def _listen(runner: web.AppRunner, listen: Address, setting: str, tls: ssl.SSLContext | None, log: Log) -> None:
+    where = f"{listen.host}:{listen.port}"
+    until = time.monotonic() + LEAVING_S
+    waits = False
+    while True:
+        site = web.TCPSite(runner, listen.host or None, listen.port, ssl_context=tls, backlog=BACKLOG)
+        try:
+            await site.start()
+        except OSError as error:
+            await site.stop()
+            if error.errno != errno.EADDRINUSE:
+                raise Misconfigured(f"{setting}: cannot listen on {where}: {error.strerror}") from error
+            if time.monotonic() > until:
+                what = f"{setting}: {where} is taken by another program; stop it, or choose another port"
+                raise Misconfigured(what) from error
+            if not waits:
+                log("service.waiting", problem=f"{where} is taken")
+            waits = True
+            await asyncio.sleep(TAKEN_POLL_S)
+        else:
+            return
