@@ -17,7 +17,7 @@ from rq import Queue, SimpleWorker
 from rq.serializers import JSONSerializer
 
 from wharfinger.ledger.database import Database
-from wharfinger.ledger.errors import LedgerUnavailable
+from wharfinger.ledger.errors import LedgerMisuse, LedgerUnavailable
 from wharfinger.runtime.log import Log, to_stderr
 from wharfinger.runtime.settings import WorkerSettings
 from wharfinger.wire import keys
@@ -43,13 +43,16 @@ SWEEP_S: Final = 1.0
 TIDY_EVERY: Final = 60
 """Looks between two rounds of tidying."""
 REDIS_TIMEOUT_S: Final = 5.0
+WORKER_TTL_S: Final = 30
+"""RQ waits for a job half of this, and ten seconds more for a server that fell silent. A killed worker's name lasts 90 s."""
+STOP_SIGNALS: Final = {signal.SIGTERM, signal.SIGINT}
 STOPPED: Final = 0
+MISCONFIGURED: Final = 2
 UNAVAILABLE: Final = 3
 
 
-def run_settle(settings: WorkerSettings) -> int:
+def run_settle(settings: WorkerSettings, log: Log) -> int:
     """The settle worker, until SIGTERM. Settles what is there at once, then on wake-ups."""
-    log = to_stderr("settle")
     client, database = _redis(settings.redis_url), Database(settings.ledger_url)
     settle = Settle(
         streams=RedisStreams(client, consumer=f"settle-{os.getpid()}-{random.getrandbits(32):08x}"),
@@ -62,12 +65,11 @@ def run_settle(settings: WorkerSettings) -> int:
         log=log,
     )
     settle.run()
-    return _work(client, keys.SETTLE_QUEUE, settle_table(settle, lambda: _clear(client)), log)
+    return _work(settings.redis_url, keys.SETTLE_QUEUE, settle_table(settle, lambda: _clear(client)))
 
 
-def run_deliver(settings: WorkerSettings) -> int:
+def run_deliver(settings: WorkerSettings, log: Log) -> int:
     """A deliver worker, until SIGTERM."""
-    log = to_stderr("deliver")
     client, database = _redis(settings.redis_url), Database(settings.ledger_url)
     deliver = Deliver(
         outbox=LedgerOutbox(database, _now_ms),
@@ -79,14 +81,12 @@ def run_deliver(settings: WorkerSettings) -> int:
         randomness=random.random,
         log=log,
     )
-    return _work(client, keys.DELIVER_QUEUE, deliver_table(deliver), log)
+    return _work(settings.redis_url, keys.DELIVER_QUEUE, deliver_table(deliver))
 
 
-def run_sweep(settings: WorkerSettings) -> int:
+def run_sweep(settings: WorkerSettings, log: Log) -> int:
     """The sweeper, until SIGTERM or SIGINT: a look each second, tidying each minute."""
-    log = to_stderr("sweep")
-    stop_signals = {signal.SIGTERM, signal.SIGINT}
-    signal.pthread_sigmask(signal.SIG_BLOCK, stop_signals)
+    signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
     client, database = _redis(settings.redis_url), Database(settings.ledger_url)
     streams = RedisStreams(client, consumer="sweep")
     sweep = Sweep(
@@ -97,33 +97,50 @@ def run_sweep(settings: WorkerSettings) -> int:
         log=log,
     )
     look = 0
-    while signal.sigtimedwait(stop_signals, SWEEP_S) is None:
+    while not _stopped(SWEEP_S):
         look += 1
-        try:
-            sweep.run()
-            if look % TIDY_EVERY == 0:
-                sweep.tidy()
-        except (Unavailable, LedgerUnavailable) as fault:
-            log("sweep.unavailable", problem=str(fault))
+        _look(sweep.run, log)
+        if look % TIDY_EVERY == 0:
+            # Whatever became of the look: tidying is what gives a full server room again.
+            _look(sweep.tidy, log)
     return STOPPED
 
 
-def _work(client: redis.Redis, queue: str, table: Mapping[str, Task], log: Log) -> int:
+def _look(look: Callable[[], None], log: Log) -> None:
+    try:
+        look()
+    except (Unavailable, LedgerUnavailable) as fault:
+        log("sweep.unavailable", problem=str(fault))
+
+
+def _stopped(wait_s: float) -> bool:
+    """Wait; whether a signal came that stops."""
+    found = signal.sigtimedwait(STOP_SIGNALS, wait_s)
+    # Python returns an empty one after a SIGSTOP that lasted longer than the wait.
+    return found is not None and found.si_signo in STOP_SIGNALS
+
+
+def _work(url: str, queue: str, table: Mapping[str, Task]) -> int:
     job_class = table_job(table)
+    # RQ sets its own timeouts on the client it is given.
+    client = _redis(url)
     # One queue a worker: with two, RQ loses the job of a worker that is killed between taking and starting it.
-    worker = SimpleWorker(
+    worker = Worker(
         [Queue(queue, connection=client, serializer=JSONSerializer, job_class=job_class)],
         connection=client,
         serializer=JSONSerializer,
         job_class=job_class,
         log_job_description=False,
+        worker_ttl=WORKER_TTL_S,
     )
-    try:
-        worker.work(logging_level="WARNING")
-    except redis.RedisError as error:
-        log("worker.unavailable", problem=type(error).__name__)
-        return UNAVAILABLE
+    worker.work(logging_level="WARNING")
     return STOPPED
+
+
+class Worker(SimpleWorker):
+    """RQ's worker in one process. It asks a server that went away each second, not ever more seldom."""
+
+    max_connection_wait_time = 1.0
 
 
 def _clear(client: redis.Redis) -> None:
@@ -131,9 +148,9 @@ def _clear(client: redis.Redis) -> None:
 
 
 def _redis(url: str) -> redis.Redis:
-    # RQ blocks in its own reads with a timeout of their own; ours bounds everything else.
     return redis.Redis.from_url(
         url,
+        socket_timeout=REDIS_TIMEOUT_S,
         socket_connect_timeout=REDIS_TIMEOUT_S,
         retry=Retry(ConstantBackoff(0.05), 2),
         health_check_interval=30,
@@ -144,9 +161,26 @@ def _now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
+def _process(name: str, run: Callable[[WorkerSettings, Log], int]) -> Callable[[WorkerSettings], int]:
+    """A worker as a process: its faults are lines of its log and exit codes, by which whoever supervises it tries again."""
+
+    def process(settings: WorkerSettings) -> int:
+        log = to_stderr(name)
+        try:
+            return run(settings, log)
+        except LedgerMisuse as fault:
+            log("worker.misconfigured", problem=str(fault))
+            return MISCONFIGURED
+        except (Unavailable, LedgerUnavailable) as fault:
+            log("worker.unavailable", problem=str(fault))
+        except redis.RedisError as fault:
+            log("worker.unavailable", problem=f"Redis did not answer: {type(fault).__name__}")
+        return UNAVAILABLE
+
+    return process
+
+
 WORKERS: Final[dict[str, Callable[[WorkerSettings], int]]] = {
-    "settle": run_settle,
-    "deliver": run_deliver,
-    "sweep": run_sweep,
+    name: _process(name, run) for name, run in (("settle", run_settle), ("deliver", run_deliver), ("sweep", run_sweep))
 }
 """The kinds of worker processes, by name."""

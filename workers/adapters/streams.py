@@ -82,6 +82,8 @@ class RedisStreams:
             try:
                 # From the stream's beginning: what was written before settle first ran counts too.
                 self._redis.xgroup_create(stream, keys.SETTLE_GROUP, id="0", mkstream=True)
+            except redis.OutOfMemoryError:
+                continue  # a full server does not even look; if the group is missing, reading says so
             except redis.ResponseError as error:
                 if not str(error).startswith("BUSYGROUP"):
                     raise
