@@ -14,8 +14,6 @@ from programs import House, house, program, store, wait_for, wharfinger
 from report import ms, percentile, remark, table, title
 from traffic import Traffic
 
-from wharfinger.ledger.database import Database
-
 RUNS: Final = 21
 TOKENS: Final = 20
 GOAL_S: Final = 0.3
@@ -28,14 +26,13 @@ def timed(command: Sequence[str | Path]) -> float:
     return time.perf_counter() - began
 
 
-def some_event(home: House) -> str:
-    """Settle a few events, and give one's id."""
+def some_token(home: House) -> str:
+    """Settle a few events, and give a token's id."""
     with store(home.folder) as valkey, closing(redis.Redis.from_url(valkey.url)) as client:
-        Traffic(home).fill(client, TOKENS)
+        token, *_ = Traffic(home).fill(client, TOKENS)
         with program(wharfinger("work", "--data", home.folder), home.folder / "work.log"):
             wait_for("settling", lambda: '"batch.settled"' in (home.folder / "work.log").read_text())
-    with closing(Database(home.ledger_url)) as ledger, ledger.reading() as connection:
-        return str(connection.exec_driver_sql("SELECT event_id FROM records WHERE kind = 'event' LIMIT 1").scalar_one())
+    return token.issuance.jti
 
 
 def main() -> None:
@@ -46,7 +43,7 @@ def main() -> None:
             "python, doing nothing": [sys.executable, "-c", "pass"],
             "wharfinger --help": [script, "--help"],
             "wharfinger check": [script, "check", "--data", home.folder],
-            "wharfinger trace EVENT": [script, "trace", some_event(home), "--data", home.folder],
+            "wharfinger trace TOKEN": [script, "trace", some_token(home), "--data", home.folder],
         }
         taken: dict[str, list[float]] = {name: [] for name in commands}
         for run in range(RUNS + 1):

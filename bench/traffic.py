@@ -86,16 +86,19 @@ class Traffic:
         event["actor"] = {"name": format_subject(token.issuance.account, token.issuance.jti)}
         return json.dumps({"events": [event]}, indent=3).encode()
 
-    def fill(self, client: redis.Redis, tokens: int) -> None:
+    def fill(self, client: redis.Redis, tokens: int) -> list[Token]:
         """Put tokens and all their events into the streams, as authsvc and notifier leave them."""
+        made: list[Token] = []
         for at in range(0, tokens, PIPELINE):
             pipeline = client.pipeline(transaction=False)
             for _ in range(min(PIPELINE, tokens - at)):
                 token = self.token()
+                made.append(token)
                 _record(pipeline, token.issuance)
                 for _ in range(EVENTS_A_TOKEN):
                     pipeline.xadd(keys.EVENTS, to_fields(_stored(self.body(token))))  # type: ignore[arg-type]  # bytes are sent
             pipeline.execute()
+        return made
 
 
 def _record(pipeline: "redis.client.Pipeline", issuance: Issuance) -> None:

@@ -46,6 +46,14 @@ class Push:
 
 
 @dataclass(frozen=True, slots=True)
+class Webhook:
+    """What the receiver noted: when it came, for which delivery."""
+
+    at: float
+    delivery: str
+
+
+@dataclass(frozen=True, slots=True)
 class Way:
     """When one push reached each step, seconds since the epoch."""
 
@@ -87,14 +95,14 @@ def push_at_rate(home: House, *, name: str, rate: float, seconds: float) -> list
 
 
 @contextmanager
-def everything(home: House, received: dict[str, float]) -> Iterator[dict[str, int]]:
+def everything(home: House, received: dict[str, Webhook]) -> Iterator[dict[str, int]]:
     """The house, a registry, and a receiver that notes when each tag's webhook came; the processes by name."""
     lock = threading.Lock()
 
     def told(payload: dict[str, Any], genuine: bool) -> None:  # noqa: FBT001 - the receiver's signature
         assert genuine
         with lock:
-            received.setdefault(payload["data"]["tag"], time.time())
+            received.setdefault(payload["data"]["tag"], Webhook(time.time(), payload["data"]["delivery_id"]))
 
     receiver = start_receiver(home.hook_port, (home.folder / "hook.secret").read_bytes().strip(), told)
     with (
@@ -107,15 +115,29 @@ def everything(home: House, received: dict[str, float]) -> Iterator[dict[str, in
     receiver.shutdown()
 
 
-def notices(home: House) -> dict[str, tuple[float, float]]:
-    """For each event id: when the notifier began to read it, and when the store took the entry."""
-    found: dict[str, tuple[float, float]] = {}
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One event of the registry's: when it happened, when the notifier began to read it, when the store took it."""
+
+    action: str
+    tag: str
+    digest: str
+    happened: float
+    noticed: float
+    stored: float
+
+
+def events(home: House) -> Iterator[Event]:
+    """What the registry told, from the stream. A HEAD is an action of its own here."""
     with closing(redis.Redis(unix_socket_path=str(socket_path(home.folder / "store")))) as client:
-        for ident, fields in cast("list[tuple[bytes, dict[bytes, bytes]]]", client.xrange(keys.EVENTS)):
-            stored = from_fields(fields)
-            at = stored.notification.received_at / 1_000, int(ident.partition(b"-")[0]) / 1_000
-            found |= {event["id"]: at for event in json.loads(decompress(stored.compressed))["events"]}
-    return found
+        entries = cast("list[tuple[bytes, dict[bytes, bytes]]]", client.xrange(keys.EVENTS))
+    for ident, fields in entries:
+        kept = from_fields(fields)
+        noticed, stored = kept.notification.received_at / 1_000, int(ident.partition(b"-")[0]) / 1_000
+        for one in json.loads(decompress(kept.compressed))["events"]:
+            happened = datetime.fromisoformat(one["timestamp"]).timestamp()
+            action = "HEAD" if one["request"]["method"] == "HEAD" else one["action"]
+            yield Event(action, one["target"].get("tag", ""), one["target"]["digest"], happened, noticed, stored)
 
 
 def settled_at(home: House) -> list[float]:
@@ -125,33 +147,30 @@ def settled_at(home: House) -> list[float]:
     return [datetime.fromisoformat(one["time"]).timestamp() for one in told]
 
 
-ROWS: Final = """
-SELECT r.tag, r.event_id, r.recorded_at / 1000.0, a.started_at / 1000.0,
-  (SELECT min(p.occurred_at) / 1000.0 FROM records p
-   WHERE p.digest = r.digest AND p.action = 'probe' AND p.occurred_at >= a.started_at)
-FROM deliveries d JOIN records r USING (seq) JOIN attempts a ON a.delivery = d.id AND a.attempt = d.attempts
-WHERE d.state = 'delivered'
-"""
-
-
-def rows(home: House) -> dict[str, tuple[str, float, float, float]]:
-    """For each tag that was delivered: its event id, when that was planned, the delivery claimed, the tag read back."""
+def claims(home: House) -> dict[str, tuple[float, float]]:
+    """For each delivery that has ended: when it was planned, and when a worker claimed it first."""
+    query = "SELECT d.id, d.created_at, min(a.started_at) FROM deliveries d JOIN attempts a ON a.delivery = d.id"
     with closing(Database(home.ledger_url)) as ledger, ledger.reading() as connection:
-        return {row[0]: (row[1], row[2], row[3], row[4]) for row in connection.exec_driver_sql(ROWS) if row[4] is not None}
+        rows = connection.exec_driver_sql(f"{query} WHERE d.state = 'delivered' GROUP BY d.id, d.created_at").all()
+    return {row[0]: (row[1] / 1_000, row[2] / 1_000) for row in rows}
 
 
-def ways(home: House, pushes: Sequence[Push], received: Mapping[str, float]) -> list[Way]:
+def ways(home: House, pushes: Sequence[Push], received: Mapping[str, Webhook]) -> list[Way]:
     """What is known of each push, put together."""
     tags = {push.tag for push in pushes}
     wait_for("every webhook", lambda: tags <= received.keys(), seconds=300)
-    wait_for("every outcome", lambda: tags <= rows(home).keys(), every_s=0.5)
-    told = rows(home)
-    noticed, batches = notices(home), settled_at(home)
+    wait_for("every outcome", lambda: {received[tag].delivery for tag in tags} <= claims(home).keys(), every_s=0.5)
+    claimed, batches, told = claims(home), settled_at(home), list(events(home))
+    pushed = {one.tag: one for one in told if one.action == "push" and one.tag}
+    # The client asks for no manifest: every HEAD of one is a tag being read back.
+    read_back = {one.digest: one.happened for one in told if one.action == "HEAD"}
     found = []
     for push in pushes:
-        event, planned, taken, read_back = told[push.tag]
+        event, hook = pushed[push.tag], received[push.tag]
+        planned, taken = claimed[hook.delivery]
         settled = batches[bisect_left(batches, planned)]
-        found.append(Way(push.answered_at, *noticed[event], planned, settled, taken, read_back, received[push.tag]))
+        asked = read_back[event.digest]
+        found.append(Way(push.answered_at, event.noticed, event.stored, planned, settled, taken, asked, hook.at))
     return found
 
 
@@ -162,7 +181,7 @@ def main() -> None:
     options.add_argument("--seconds", type=float, default=SECONDS)
     told = options.parse_args()
     need(REGISTRY)
-    received: dict[str, float] = {}
+    received: dict[str, Webhook] = {}
     with house() as home, everything(home, received) as pids:
         ways(home, push_at_rate(home, name="warm", rate=told.rate, seconds=2), received)
         before = {name: cpu_s(pid) for name, pid in pids.items()}

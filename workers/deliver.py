@@ -50,7 +50,8 @@ class Deliver:
             self.log("delivery.lease_lost", delivery=claim.id, attempt=claim.attempt)
             return
         self.log("delivery.step", delivery=claim.id, target=claim.target, attempt=claim.attempt, step=_name(step))
-        self.wake_ups.deliver(self.outbox.due(target=claim.target))
+        # One is enough: a target is sent to by one worker at a time, and whoever ends wakes the next.
+        self.wake_ups.deliver(self.outbox.due(target=claim.target)[:1])
 
     def _carry_on(self, held: Held) -> Step:
         claim = held.claim
