@@ -34,6 +34,7 @@ deps: ## the Debian packages that tests on real programs need
 	@./tests/install-programs $(DEBIAN)
 
 bench: $(VENV)/.dev ## measure; see docs/performance.md
+	@./tests/install-programs wrk docker-registry
 	$(BIN)/python bench/all.py
 
 lock: ## write the lock files anew

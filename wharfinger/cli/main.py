@@ -4,7 +4,7 @@ Exit codes: 0 done, 1 no (denied, not found), 2 usage or configuration, 3 unavai
 """
 
 from collections.abc import Mapping
-from importlib import import_module, metadata
+from importlib import import_module
 from pathlib import Path
 from typing import Final
 
@@ -48,7 +48,7 @@ class LazyGroup(click.Group):
     "-c", "--config", type=click.Path(path_type=Path), help="Configuration file [DATA/wharfinger.yml; WHARFINGER_CONFIG]."
 )
 @click.option("--data", type=click.Path(path_type=Path), help="Folder of keys, ledger and store [./data; WHARFINGER_DATA].")
-@click.version_option(metadata.version("wharfinger"), prog_name="wharfinger")
+@click.version_option(package_name="wharfinger", prog_name="wharfinger")
 @click.pass_context
 def main(context: click.Context, config: Path | None, data: Path | None) -> None:
     """Say which token, and so which person or CI run, pushed what your registry holds; and deploy it."""
