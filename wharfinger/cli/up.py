@@ -10,9 +10,9 @@ from functools import partial
 
 import click
 
-import authsvc.app
 import notifier.app
 from wharfinger.cli.loading import Place, placed, settings_or_exit
+from wharfinger.cli.serve import auth_specs
 from wharfinger.cli.supervise import Spec, Supervisor
 from wharfinger.cli.work import specs
 from wharfinger.runtime import embedded
@@ -65,7 +65,7 @@ def command(place: Place) -> None:
         sys.exit(EXIT_UNAVAILABLE)
     ready = with_store(settings, settings.auth.redis_url if store is None else store.url)
     children = [
-        Spec("auth", partial(authsvc.app.serve, ready.auth)),
+        *auth_specs(ready.auth, place),
         Spec("notifier", partial(notifier.app.serve, ready.notifier)),
         *specs(ready.workers, DELIVER_WORKERS),
     ]
