@@ -24,6 +24,7 @@ from authsvc.adapters.signing import TokenSigner
 from authsvc.adapters.static_users import StaticUsers
 from authsvc.adapters.streams import TIMEOUT_S, Batches, RedisIssuances, RedisRefusals
 from authsvc.decide.credentials import dummy_hash
+from authsvc.decide.keys import warnings
 from authsvc.decide.refusals import RefusalSums
 from authsvc.endpoints import Endpoints, Serving
 from authsvc.errors import Misconfigured, Unavailable
@@ -84,6 +85,7 @@ class Service:
             sums=RefusalSums(),
             log=self._log,
         )
+        self._warn_of_keys(signer, self._settings)
         serving = Serving(issue, self._settings.server, signer.key_set())
 
         async def ping() -> None:
@@ -109,6 +111,11 @@ class Service:
         app.add_routes(Endpoints(serving, pings={"redis": ping}, log=self._log).routes())
         app.cleanup_ctx.append(life)
         return app
+
+    def _warn_of_keys(self, signer: TokenSigner, settings: AuthSettings) -> None:
+        services = {"*": settings.token.default, **settings.token.services}
+        for warning in warnings(signer.public, services, now=int(time.time())):
+            self._log("keys.warned", warning=warning)
 
     async def _watch(self, serving: Serving) -> None:
         loaded = await asyncio.to_thread(self._read)
@@ -143,6 +150,7 @@ class Service:
             self._log("configuration.restart_needed", key="server", why="where it listens is changed by a restart only")
         serving.issue = replace(serving.issue, rules=rules)
         serving.key_set = signer.key_set()
+        self._warn_of_keys(signer, new)
         self._log("configuration.reloaded", policy=rules.policy.hash if rules.policy else "")
 
 

@@ -5,16 +5,14 @@ again; so is the store. After a kill -9 of this process the others end by themse
 """
 
 import sys
-from dataclasses import replace
-from functools import partial
 
 import click
 
-import notifier.app
 from wharfinger.cli.loading import Place, placed, settings_or_exit
-from wharfinger.cli.serve import auth_specs
+from wharfinger.cli.planning import ConfiguredPlan
+from wharfinger.cli.serve import auth_specs, notifier_specs, require_free_or_exit
 from wharfinger.cli.supervise import Spec, Supervisor
-from wharfinger.cli.work import specs
+from wharfinger.cli.work import worker_specs
 from wharfinger.runtime import embedded
 from wharfinger.runtime.errors import Misconfigured, Unavailable
 from wharfinger.runtime.log import to_stderr
@@ -55,6 +53,7 @@ class EmbeddedStore:
 def command(place: Place) -> None:
     """Run everything: token service, notifier, workers, and an embedded store."""
     settings = settings_or_exit(place)
+    require_free_or_exit(settings.auth.server.listen, "server.addr")
     try:
         store = EmbeddedStore(settings) if settings.embedded else None
     except Misconfigured as fault:
@@ -63,20 +62,15 @@ def command(place: Place) -> None:
     except Unavailable as fault:
         click.echo(str(fault), err=True)
         sys.exit(EXIT_UNAVAILABLE)
-    ready = with_store(settings, settings.auth.redis_url if store is None else store.url)
-    children = [
-        *auth_specs(ready.auth, place),
-        Spec("notifier", partial(notifier.app.serve, ready.notifier)),
-        *specs(ready.workers, DELIVER_WORKERS),
-    ]
-    sys.exit(Supervisor(children, log=to_stderr("up"), external=store).run())
+    url = settings.auth.redis_url if store is None else store.url
 
+    def make(current: Settings) -> list[Spec]:
+        return [
+            *auth_specs(current, place=place, url=url),
+            *notifier_specs(current, url=url),
+            *worker_specs(current, url=url, processes=DELIVER_WORKERS),
+        ]
 
-def with_store(settings: Settings, url: str) -> Settings:
-    """The settings with the store's URL in each service's."""
-    return replace(
-        settings,
-        auth=replace(settings.auth, redis_url=url),
-        notifier=replace(settings.notifier, redis_url=url),
-        workers=replace(settings.workers, redis_url=url),
-    )
+    log = to_stderr("up")
+    plan = ConfiguredPlan(place, settings, make, log)
+    sys.exit(Supervisor(make(settings), log=log, plan=plan, external=store).run())
