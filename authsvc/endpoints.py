@@ -4,66 +4,96 @@ Clients never see 403; less access is 200 with fewer actions. Error texts never 
 """
 
 import asyncio
-import json
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Final
+from dataclasses import dataclass
+from typing import Final, assert_never
 
 from aiohttp import web
 
+from authsvc.decide.client_address import client_address
 from authsvc.decide.request import MAX_FORM, MAX_TEXT, BadRequest, TokenRequest, read_get, read_post
 from authsvc.errors import Unavailable
 from authsvc.issue import Client, Denied, Issue, Issued
 from wharfinger.runtime.log import Log
+from wharfinger.runtime.settings import RealIp, ServerSettings
+from wharfinger.wire.codec import encode
 
 PATHS: Final = ("/auth", "/auth/token")
 """The second is the one that registries with autoredirect name."""
 BODY_TIMEOUT_S: Final = 10.0
 RETRY_AFTER_S: Final = 1
+HSTS: Final = "max-age=63072000; includeSubDomains"
 _HEADERS: Final[Mapping[str, str]] = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 
 Ping = Callable[[], Awaitable[None]]
 
 
+@dataclass(slots=True)
+class Serving:
+    """What requests are answered with now: replaced when the configuration was read anew."""
+
+    issue: Issue
+    server: ServerSettings
+    key_set: Mapping[str, object]
+
+
 class Endpoints:
     """The routes of one token service."""
 
-    def __init__(self, issue: Issue, *, pings: Mapping[str, Ping], log: Log) -> None:
-        self._issue = issue
+    def __init__(self, serving: Serving, *, pings: Mapping[str, Ping], log: Log) -> None:
+        self._serving = serving
         self._pings = pings
         self._log = log
         self._answers: Counter[str] = Counter()
 
     def routes(self) -> list[web.RouteDef]:
         """Every route; HEAD mints nothing."""
-        tokens = [web.get(path, self.token, allow_head=False) for path in PATHS] + [
-            web.post(path, self.token) for path in PATHS
-        ]
+        prefix = self._serving.server.path_prefix
+        tokens = [web.get(prefix + path, self.token, allow_head=False) for path in PATHS]
+        tokens += [web.post(prefix + path, self.token) for path in PATHS]
         rest = [web.get("/healthz", self.health), web.get("/readyz", self.ready), web.get("/metrics", self.metrics)]
-        return tokens + rest
+        public = [web.get(f"{prefix}/.well-known/jwks.json", self.key_set), web.get(f"{prefix}/", self.index)]
+        return tokens + rest + public
 
     async def token(self, http: web.Request) -> web.Response:
         """GET and POST: a token, or why not."""
         response = await self._answer(http)
         self._answers[str(response.status)] += 1
         response.headers.update(_HEADERS)
+        if self._serving.server.hsts:
+            response.headers["Strict-Transport-Security"] = HSTS
         return response
 
     async def _answer(self, http: web.Request) -> web.Response:
+        serving, post = self._serving, http.method == "POST"
+        client = _client(http, serving.server.real_ip)
+        if isinstance(client, BadRequest):
+            return _bad(client, oauth=post)
         request = await _read(http)
         if isinstance(request, BadRequest):
-            return _bad(request, oauth=http.method == "POST")
+            return _bad(request, oauth=post)
         try:
-            outcome = await self._issue.run(request, _client(http))
+            outcome = await serving.issue.run(request, client)
         except Unavailable as fault:
             self._log("token.unavailable", problem=str(fault))
             return _text(503, "Unavailable, try again.", {"Retry-After": str(RETRY_AFTER_S)})
         match outcome:
             case Issued(body):
-                return web.Response(body=json.dumps(body).encode(), content_type="application/json")
-            case Denied(reason):
-                self._log("token.denied", reason=reason, addr=http.remote or "")
-                return _text(401, "Auth failed.", {"WWW-Authenticate": f'Basic realm="{_quoted(self._issue.issuer)}"'})
+                return web.Response(body=encode(body), content_type="application/json")
+            case Denied(reason, pause_s):
+                self._log("token.denied", reason=reason, addr=client.addr)
+                return _denied(pause_s, realm=serving.issue.rules.issuer, post=post)
+            case _ as never:
+                assert_never(never)
+
+    async def key_set(self, _http: web.Request) -> web.Response:
+        """The public keys (RFC 7517), for registries that read ``jwks``."""
+        return web.json_response(self._serving.key_set, headers={"Cache-Control": "max-age=300"})
+
+    async def index(self, _http: web.Request) -> web.Response:
+        """Who this is."""
+        return _text(200, self._serving.issue.rules.issuer)
 
     async def health(self, _http: web.Request) -> web.Response:
         """Alive."""
@@ -98,10 +128,21 @@ async def _read(http: web.Request) -> TokenRequest | BadRequest:
     return read_post(query, authorization, body)
 
 
-def _client(http: web.Request) -> Client:
+def _client(http: web.Request, real_ip: RealIp | None) -> Client | BadRequest:
+    header = http.headers.getall(real_ip.header, []) if real_ip else []
+    addr = client_address(http.remote or "", header, real_ip)
+    if isinstance(addr, BadRequest):
+        return addr
     claimed = http.headers.get("X-Forwarded-For", "").partition(",")[0].strip()
-    peer = (http.remote or "").partition("%")[0]
-    return Client(peer, claimed[:64], http.headers.get("User-Agent", "")[:MAX_TEXT])
+    return Client(addr, claimed[:64], http.headers.get("User-Agent", "")[:MAX_TEXT])
+
+
+def _denied(pause_s: int, *, realm: str, post: bool) -> web.Response:
+    if pause_s and not post:
+        return _text(429, f"Too many wrong passwords, try again in {pause_s} s.", {"Retry-After": str(pause_s)})
+    # A POST is told 401 whatever it was: containerd goes on to GET after that, and fails pulls after anything else.
+    headers = {"WWW-Authenticate": f'Basic realm="{_quoted(realm)}"'} | ({"Retry-After": str(pause_s)} if pause_s else {})
+    return _text(401, "Auth failed.", headers)
 
 
 def _bad(fault: BadRequest, *, oauth: bool) -> web.Response:

@@ -8,16 +8,26 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from ipaddress import ip_address
 
-from authsvc.decide.access import decide_access
-from authsvc.decide.credentials import Compare, NotAllowed, account_of, credential, what_to_compare
+from authsvc.decide.access import Access, decide_access, requests, with_answers
+from authsvc.decide.credentials import Identity, NoMatch, WrongPassword, cut
 from authsvc.decide.refusals import RefusalSums, network_of, unknown_name
 from authsvc.decide.request import Claimed, TokenRequest
 from authsvc.decide.token import BACKDATED_S, answer, claims
 from authsvc.errors import Unavailable
-from authsvc.ports import Clock, IssuanceStream, Nonces, PasswordCheck, RefusalStream, Signer
+from authsvc.ports import (
+    Attempts,
+    Authenticator,
+    Authorizer,
+    Clock,
+    IssuanceStream,
+    Nonces,
+    PasswordCheck,
+    RefusalStream,
+    Signer,
+)
 from wharfinger.policy import Policy
+from wharfinger.policy import Request as PolicyRequest
 from wharfinger.runtime.log import Log
-from wharfinger.runtime.settings import User
 from wharfinger.wire.issuance import Issuance, Refusal
 from wharfinger.wire.jti import NONCE_BITS, JtiKeys, mint
 from wharfinger.wire.names import Account
@@ -35,31 +45,51 @@ class Client:
 
 @dataclass(frozen=True, slots=True)
 class Issued:
-    """The answer's JSON."""
+    """The answer's JSON; ``jti`` and ``account`` for the log."""
 
     body: Mapping[str, object]
+    jti: str
+    account: str
 
 
 @dataclass(frozen=True, slots=True)
 class Denied:
-    """The client is not who it says, or may not come without saying; ``reason`` is for the record, not for the client."""
+    """The client is not who it says, or may not come without saying; ``reason`` is for the record, not for the client.
+
+    ``pause_s``: too many wrong passwords came; when to try again.
+    """
 
     reason: str
+    pause_s: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rules:
+    """What the configuration decides: replaced whole when it is read anew.
+
+    ``known``: accounts that may stand in clear in a refusal. ``dummy``: a hash to compare for names nobody has.
+    """
+
+    issuer: str
+    expiration_s: int
+    policy: Policy | None
+    authenticators: tuple[Authenticator, ...]
+    authorizers: Mapping[str, Authorizer]
+    signer: Signer
+    keys: JtiKeys
+    known: frozenset[str]
+    dummy: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Issue:
     """The use case with what it needs."""
 
-    users: Mapping[str, User]
-    policy: Policy
-    keys: JtiKeys
-    issuer: str
-    expiration_s: int
+    rules: Rules
     passwords: PasswordCheck
+    attempts: Attempts
     issuances: IssuanceStream
     refusals: RefusalStream
-    signer: Signer
     clock: Clock
     nonces: Nonces
     sums: RefusalSums
@@ -69,22 +99,80 @@ class Issue:
         """Answer one request.
 
         Raises:
-            Unavailable: the issuance could not be recorded, or too many passwords wait to be compared.
+            Unavailable: the issuance could not be recorded, somebody who must be asked does not answer, or too many wait.
         """
-        denied = await self._authenticate(request.credentials)
-        if denied is not None:
-            await self._refuse(denied, request, client)
-            return denied
-        account = account_of(request.credentials)
+        who = await self._authenticate(request.credentials, client)
+        if isinstance(who, Denied):
+            await self._refuse(who, request, client)
+            return who
+        access = await self._authorize(request, who, client)
+        issuance = self._issuance(request, who, access, client)
+        token = self.rules.signer.sign(
+            claims(
+                issuance, issuer=self.rules.issuer, subject=format_subject(who.account, issuance.jti), access=access.entries
+            ),
+            service=request.service,
+            now=issuance.issued_at,
+        )
+        await self.issuances.record(issuance)
+        return Issued(answer(token, issuance, oauth=request.oauth), issuance.jti, who.account)
+
+    async def flush(self, *, everything: bool = False) -> None:
+        """Record the sums of refusals whose minute is over; all of them at the end."""
+        for refusal in self.sums.close(None if everything else self.clock() // 1_000):
+            await self._record(refusal)
+
+    async def _authenticate(self, claimed: Claimed | None, client: Client) -> Identity | Denied:
+        if claimed is None:
+            who = await self._first_that_knows(None)
+            return who if isinstance(who, Identity) else Denied("anonymous_disabled")
+        for authenticator in self.rules.authenticators:
+            if (known := authenticator.recall(claimed)) is not None:
+                return known
+        pause_s = await self.attempts.pause_s(claimed, client.addr)
+        if pause_s:
+            return Denied("backed_off", pause_s)
+        who = await self._first_that_knows(claimed)
+        if isinstance(who, Identity):
+            return who
+        if isinstance(who, NoMatch):
+            # A name nobody has takes as long as a wrong password.
+            await self.passwords.matches(cut(claimed.password), self.rules.dummy)
+        await self.attempts.failed(claimed, client.addr)
+        return Denied("unknown_account" if isinstance(who, NoMatch) else "wrong_password")
+
+    async def _first_that_knows(self, claimed: Claimed | None) -> Identity | NoMatch | WrongPassword:
+        for authenticator in self.rules.authenticators:
+            found = await authenticator.authenticate(claimed)
+            if not isinstance(found, NoMatch):
+                return found
+        return NoMatch()
+
+    async def _authorize(self, request: TokenRequest, who: Identity, client: Client) -> Access:
         address = ip_address(client.addr) if client.addr else None
-        access = decide_access(self.policy, request.scopes, account=account, service=request.service, address=address)
+        asked = requests(request.scopes, who=who, service=request.service, address=address)
+        access = decide_access(self.rules.policy, asked)
+        if not self.rules.authorizers or all(access.deciders):
+            return access
+        answers: list[tuple[str, tuple[str, ...]] | None] = []
+        for one, decider in zip(asked, access.deciders, strict=True):
+            answers.append(None if decider else await self._first_that_says(one))
+        return with_answers(access, answers)
+
+    async def _first_that_says(self, asked: PolicyRequest) -> tuple[str, tuple[str, ...]] | None:
+        for name, authorizer in self.rules.authorizers.items():
+            granted = await authorizer.authorize(asked)
+            if granted is not None:
+                return name, granted
+        return None
+
+    def _issuance(self, request: TokenRequest, who: Identity, access: Access, client: Client) -> Issuance:
         now_ms = self.clock()
         now = now_ms // 1_000
-        jti = mint(self.keys, account=account, now_ms=now_ms, nonce=self.nonces(NONCE_BITS))
-        issuance = Issuance(
-            jti=jti,
-            account=account,
-            credential=credential(self.keys.keys[0], self.users.get(account)),
+        return Issuance(
+            jti=mint(self.rules.keys, account=who.account, now_ms=now_ms, nonce=self.nonces(NONCE_BITS)),
+            account=who.account,
+            credential=who.credential,
             authenticated_by=request.credentials.by if request.credentials else "none",
             client_addr=client.addr,
             claimed_addr=client.claimed_addr,
@@ -94,55 +182,22 @@ class Issue:
             asked=request.scopes,
             granted=access.granted(),
             rules=access.rules,
-            policy=self.policy.hash,
+            deciders=access.deciders,
+            policy=self.rules.policy.hash if self.rules.policy else "",
             issued_at=now,
             not_before=now - BACKDATED_S,
-            expires_at=now + self.expiration_s,
+            expires_at=now + self.rules.expiration_s,
         )
-        token = self.signer.sign(
-            claims(
-                issuer=self.issuer,
-                subject=format_subject(account, jti),
-                service=request.service,
-                jti=jti,
-                issued_at=now,
-                expires_at=issuance.expires_at,
-                access=access.entries,
-            ),
-            now=now,
-        )
-        await self.issuances.record(issuance)
-        return Issued(
-            answer(token, issued_at=now, expires_at=issuance.expires_at, granted=issuance.granted, oauth=request.oauth)
-        )
-
-    async def flush(self, *, everything: bool = False) -> None:
-        """Record the sums of refusals whose minute is over; all of them at the end."""
-        for refusal in self.sums.close(None if everything else self.clock() // 1_000):
-            await self._record(refusal)
-
-    async def _authenticate(self, claimed: Claimed | None) -> Denied | None:
-        match what_to_compare(self.users, claimed):
-            case NotAllowed():
-                return Denied("anonymous_disabled")
-            case Compare(password, hashed, known):
-                # The dummy is compared too: a name nobody has takes as long as a wrong password.
-                matches = await self.passwords.matches(password, hashed)
-                if not known:
-                    return Denied("unknown_account")
-                return None if matches else Denied("wrong_password")
-            case _:
-                return None
 
     async def _refuse(self, denied: Denied, request: TokenRequest, client: Client) -> None:
         name = request.credentials.account if request.credentials else ""
-        known = name in self.users
+        known = name in self.rules.known
         now_ms = self.clock()
         refusal = Refusal(
             id=f"ref_{now_ms:x}_{self.nonces(64):016x}",
             reason=denied.reason,
             account=Account(name if known else ""),
-            account_hash="" if known or not name else unknown_name(self.keys.keys[0], name),
+            account_hash="" if known or not name else unknown_name(self.rules.keys.keys[0], name),
             client_addr=client.addr,
             network=network_of(client.addr),
             user_agent=client.user_agent,

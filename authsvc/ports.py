@@ -3,6 +3,9 @@
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
+from authsvc.decide.credentials import Identity, NoMatch, WrongPassword
+from authsvc.decide.request import Claimed
+from wharfinger.policy import Request
 from wharfinger.wire.issuance import Issuance, Refusal
 
 
@@ -11,6 +14,36 @@ class PasswordCheck(Protocol):
 
     async def matches(self, password: bytes, hashed: bytes) -> bool:
         """Whether a password is the one of a hash; a malformed hash has none. Raises Unavailable when too many wait."""
+
+    def remembers(self, password: bytes, hashed: bytes) -> bool:
+        """Whether that very pair matched a moment ago: answered at once, without comparing."""
+
+
+class Authenticator(Protocol):
+    """One way to tell who somebody is. The first that knows the account decides."""
+
+    def recall(self, claimed: Claimed) -> Identity | None:
+        """Somebody who was proved a moment ago, without asking anew; None when that is not so."""
+
+    async def authenticate(self, claimed: Claimed | None) -> Identity | NoMatch | WrongPassword:
+        """Prove a claim; None stands for the anonymous client. Raises Unavailable: it cannot be told now."""
+
+
+class Authorizer(Protocol):
+    """One way to tell what somebody may do, beside the access list, asked where that has no rule."""
+
+    async def authorize(self, request: Request) -> tuple[str, ...] | None:
+        """The granted actions; None: not mine to say. Raises Unavailable."""
+
+
+class Attempts(Protocol):
+    """Counting wrong passwords, across processes."""
+
+    async def pause_s(self, claimed: Claimed, addr: str) -> int:
+        """Seconds until this account may be tried again from there; 0: now. Raises Unavailable."""
+
+    async def failed(self, claimed: Claimed, addr: str) -> None:
+        """A wrong password; the very same one within moments counts once (containerd sends it twice). Raises Unavailable."""
 
 
 class IssuanceStream(Protocol):
@@ -30,8 +63,8 @@ class RefusalStream(Protocol):
 class Signer(Protocol):
     """Signing tokens."""
 
-    def sign(self, claims: Mapping[str, object], *, now: int) -> str:
-        """The token in compact form."""
+    def sign(self, claims: Mapping[str, object], *, service: str, now: int) -> str:
+        """The token in compact form, with the header that the service's registry needs."""
 
 
 Clock = Callable[[], int]

@@ -35,8 +35,9 @@ def test_every_word_of_the_trail_is_explained(words: type[StrEnum]) -> None:
 
 def test_every_setting_is_explained() -> None:
     """What the reader of the configuration reads by name stands in docs/configuration.md."""
-    reader = (ROOT / "wharfinger/runtime/configuration.py").read_text()
-    calls = r"\.(?:text|number|parsed|section|texts|path_of|secret|items|expanded)\(\s*\"(\w+)\""
+    readers = sorted((ROOT / "wharfinger/runtime/configuration").glob("*.py"))
+    reader = "".join(one.read_text() for one in readers)
+    calls = r"\.(?:text|number|parsed|section|texts|path_of|secret|items|expanded|flag|choice|sections|required)\(\s*\"(\w+)\""
     names = set(re.findall(calls, reader))
     page = (ROOT / "docs/configuration.md").read_text()
     assert len(names) > 30

@@ -34,7 +34,7 @@ class BcryptPool:
 
     async def matches(self, password: bytes, hashed: bytes) -> bool:
         """Whether a password is the one of a hash."""
-        name = hmac.digest(self._key, len(hashed).to_bytes(4) + hashed + password, hashlib.sha256)
+        name = self._name(password, hashed)
         if self._remembered(name):
             return True
         running = self._running.get(name)
@@ -50,9 +50,17 @@ class BcryptPool:
             self._remember(name)
         return matched
 
+    def remembers(self, password: bytes, hashed: bytes) -> bool:
+        """Whether that pair matched within REMEMBERED_S."""
+        return self._remembered(self._name(password, hashed))
+
     def close(self) -> None:
         """Let the threads go."""
         self._threads.shutdown(wait=False, cancel_futures=True)
+
+    def _name(self, password: bytes, hashed: bytes) -> bytes:
+        # Of the stored hash too: a changed password is forgotten at once.
+        return hmac.digest(self._key, len(hashed).to_bytes(4) + hashed + password, hashlib.sha256)
 
     def _remembered(self, name: bytes) -> bool:
         until = self._matched.get(name)

@@ -1,74 +1,134 @@
-"""Signs tokens with RS256 (PyJWT, cryptography): the key is loaded once, for reading PEM costs a hundred times the signing.
+"""Signs tokens (PyJWT's algorithms over cryptography): keys are loaded once, for reading PEM costs a hundred times the signing.
 
-The header carries both ways in which registries find the key: ``kid`` in libtrust's form for 2.8's rootcertbundle, ``x5c`` for
-that and every 3.x. An expired certificate's x5c is refused by all of them, so it is left out then.
+Headers are made once too, for each service and key: a certificate chain in JSON and base64 is longer than all claims.
 """
 
 import base64
-import hashlib
 from collections.abc import Mapping
-from datetime import UTC
-from typing import Final
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Final
 
 import jwt
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey, EllipticCurvePublicKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
+from jwt.algorithms import ECAlgorithm, OKPAlgorithm, RSAAlgorithm
 
+from authsvc.decide.keys import PublicKey, algorithm_of, current, header, key_set
 from authsvc.errors import Misconfigured
-from wharfinger.runtime.settings import TlsPair
+from wharfinger.runtime.settings import SigningKey, TokenSettings
+from wharfinger.wire.codec import encode
 
 MIN_RSA_BITS: Final = 2_048
-_KEY_ID_BYTES: Final = 30
-_KEY_ID_GROUP: Final = 4
+Private = RSAPrivateKey | EllipticCurvePrivateKey | Ed25519PrivateKey
+Public = RSAPublicKey | EllipticCurvePublicKey | Ed25519PublicKey
+_CURVES: Final = {"secp256r1", "secp384r1", "secp521r1"}
 
 
-class Rs256Signer:
-    """The port ``Signer``. Raises Misconfigured when key and certificate cannot be used together."""
+class TokenSigner:
+    """The port ``Signer``, over every configured key. Raises Misconfigured when a key and its certificate do not fit."""
 
-    def __init__(self, pair: TlsPair) -> None:
-        chain = _chain(pair)
-        self._key = _key(pair)
-        leaf = chain[0]
-        public = _spki(self._key.public_key())
-        if public != _spki(leaf.public_key()):
-            raise Misconfigured(f"token.certificate {pair.certificate} is not of token.key {pair.key}: give a pair that fits")
-        self._expires = leaf.not_valid_after_utc.astimezone(UTC).timestamp()
-        self._plain = {"kid": key_id(public)}
-        self._full = self._plain | {"x5c": [base64.b64encode(one.public_bytes(Encoding.DER)).decode() for one in chain]}
+    def __init__(self, settings: TokenSettings, *, now: int) -> None:
+        self._settings = settings
+        self.public: tuple[PublicKey, ...] = ()
+        self._private: dict[str, Private] = {}
+        for one in settings.keys:
+            public, private = load_key(one)
+            self.public += (public,)
+            if private is not None:
+                self._private[one.id] = private
+        try:
+            current(self.public, now=now)
+        except ValueError as error:
+            raise Misconfigured(f"token.keys: {error}") from error
+        self._header = lru_cache(maxsize=256)(self._make_header)
 
-    def sign(self, claims: Mapping[str, object], *, now: int) -> str:
+    def sign(self, claims: Mapping[str, object], *, service: str, now: int) -> str:
         """The token in compact form."""
-        headers = self._full if now < self._expires else self._plain
-        return jwt.encode(dict(claims), self._key, algorithm="RS256", headers=dict(headers))
+        named = self._settings.services.get(service, self._settings.default).key
+        key = next((one for one in self.public if one.id == named), None) or current(self.public, now=now)
+        # Only configured services have an entry of their own: a client's word does not fill the cache.
+        known = service if service in self._settings.services else ""
+        algorithm, head = self._header(known, key.id, key.expired(now))
+        signed = head + b"." + _base64url(encode(claims))
+        signature = jwt.get_algorithm_by_name(algorithm).sign(signed, self._private[key.id])
+        return (signed + b"." + _base64url(signature)).decode()
+
+    def key_set(self) -> dict[str, object]:
+        """The JWK set of every key, also of those that no longer sign."""
+        return key_set(self.public, self._settings.algorithm)
+
+    def bundle(self) -> str:
+        """Every certificate, PEM: a registry's ``rootcertbundle``."""
+        return "".join(one.certificate.read_text().strip() + "\n" for one in self._settings.keys)
+
+    def _make_header(self, service: str, key_id: str, expired: bool) -> tuple[str, bytes]:  # noqa: FBT001 - a key of the cache
+        key = next(one for one in self.public if one.id == key_id)
+        profile = self._settings.services.get(service, self._settings.default)
+        algorithm = algorithm_of(key, self._settings.algorithm)
+        now = key.not_after if expired else key.not_after - 1
+        return algorithm, _base64url(encode(header(key, profile, algorithm=algorithm, now=now)))
 
 
-def key_id(spki: bytes) -> str:
-    """The key id of libtrust: base32 of SHA-256(SPKI)[:30] in twelve groups of four."""
-    text = base64.b32encode(hashlib.sha256(spki).digest()[:_KEY_ID_BYTES]).decode()
-    return ":".join(text[at : at + _KEY_ID_GROUP] for at in range(0, len(text), _KEY_ID_GROUP))
+def load_key(settings: SigningKey) -> tuple[PublicKey, Private | None]:
+    """A key with its certificate chain. Raises Misconfigured, naming file and setting, never a file's content."""
+    chain = _chain(settings)
+    private = None if settings.key is None else _private(settings.key)
+    leaf = chain[0].public_key()
+    if not isinstance(leaf, Public) or (isinstance(leaf, EllipticCurvePublicKey) and leaf.curve.name not in _CURVES):
+        raise Misconfigured(f"token.certificate {settings.certificate} is of a kind no registry takes: give RSA, EC or Ed25519")
+    if private is not None and _spki(private.public_key()) != _spki(leaf):
+        raise Misconfigured(
+            f"token.certificate {settings.certificate} is not of token.key {settings.key}: give a pair that fits"
+        )
+    encoded = tuple(base64.b64encode(one.public_bytes(Encoding.DER)).decode() for one in chain)
+    not_after = int(chain[0].not_valid_after_utc.timestamp())
+    public = PublicKey(
+        settings.id, _jwk(leaf), _spki(leaf), encoded, not_after, settings.signs_from, can_sign=private is not None
+    )
+    return public, private
 
 
-def _spki(key: object) -> bytes:
-    return key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)  # type: ignore[attr-defined,no-any-return]  # any public key
-
-
-def _chain(pair: TlsPair) -> list[x509.Certificate]:
+def _chain(settings: SigningKey) -> list[x509.Certificate]:
     try:
-        return x509.load_pem_x509_certificates(pair.certificate.read_bytes())
+        return x509.load_pem_x509_certificates(settings.certificate.read_bytes())
     except (OSError, ValueError) as error:
-        raise Misconfigured(f"token.certificate {pair.certificate} cannot be read: {error}") from error
+        raise Misconfigured(f"token.certificate {settings.certificate} cannot be read: {error}") from error
 
 
-def _key(pair: TlsPair) -> RSAPrivateKey:
+def _private(file: Path) -> Private:
     try:
-        key = load_pem_private_key(pair.key.read_bytes(), password=None)
+        key = load_pem_private_key(file.read_bytes(), password=None)
     except TypeError as error:
-        raise Misconfigured(f"token.key {pair.key} is locked by a passphrase: give one without") from error
+        raise Misconfigured(f"token.key {file} is locked by a passphrase: give one without") from error
     except (OSError, ValueError, UnsupportedAlgorithm) as error:
         # The reason only: an error text may quote the file.
-        raise Misconfigured(f"token.key {pair.key} cannot be read: {type(error).__name__}") from error
-    if not isinstance(key, RSAPrivateKey) or key.key_size < MIN_RSA_BITS:
-        raise Misconfigured(f"token.key {pair.key} is no RSA key of {MIN_RSA_BITS} bits or more: other kinds are not built yet")
+        raise Misconfigured(f"token.key {file} cannot be read: {type(error).__name__}") from error
+    if isinstance(key, RSAPrivateKey) and key.key_size < MIN_RSA_BITS:
+        raise Misconfigured(f"token.key {file} has {key.key_size} bits: registries want {MIN_RSA_BITS} or more")
+    if not isinstance(key, Private):
+        raise Misconfigured(f"token.key {file} is of a kind no registry takes: give RSA, EC or Ed25519")
     return key
+
+
+def _jwk(key: Public) -> dict[str, str]:
+    made: dict[str, Any]
+    if isinstance(key, RSAPublicKey):
+        made = RSAAlgorithm.to_jwk(key, as_dict=True)
+    elif isinstance(key, EllipticCurvePublicKey):
+        made = ECAlgorithm.to_jwk(key, as_dict=True)
+    else:
+        made = OKPAlgorithm.to_jwk(key, as_dict=True)
+    return {name: str(made[name]) for name in ("kty", "n", "e", "crv", "x", "y") if name in made}
+
+
+def _spki(key: Public) -> bytes:
+    return key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+
+
+def _base64url(data: bytes) -> bytes:
+    return base64.urlsafe_b64encode(data).rstrip(b"=")

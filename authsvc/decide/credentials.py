@@ -17,56 +17,68 @@ USUAL_COST: Final = b"10"
 _DUMMY: Final = b"XyKq1vJ2mH5oB0F7m9cJxO0pQJ8pKQk9eX5s8l8Vv0m6fFhVQk3bW"
 _DOMAIN: Final = b"wharfinger/credential/v1\x00"
 
+Labels = Mapping[str, tuple[str, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Somebody, proved: the account, by which credential, and its labels."""
+
+    account: Account
+    credential: Credential
+    labels: Labels = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class NoMatch:
+    """This way knows no such account: the next one is asked."""
+
+
+@dataclass(frozen=True, slots=True)
+class WrongPassword:
+    """The account is known here, and this is not its password: nobody else is asked."""
+
 
 @dataclass(frozen=True, slots=True)
 class Compare:
-    """Compare this password with this hash; ``known`` is false for the dummy."""
+    """Compare this password with this hash."""
 
     password: bytes = field(repr=False)
     hashed: bytes = field(repr=False)
-    known: bool
 
 
-@dataclass(frozen=True, slots=True)
-class NoPassword:
-    """The user has none: any is accepted, also none (docker_auth's ``{}``)."""
-
-
-@dataclass(frozen=True, slots=True)
-class NotAllowed:
-    """Anonymous access is not configured."""
-
-
-def what_to_compare(users: Mapping[str, User], claimed: Claimed | None) -> Compare | NoPassword | NotAllowed:
-    """What stands between a claim and being that account."""
-    if claimed is None:
-        anonymous = users.get("")
-        return NotAllowed() if anonymous is None or anonymous.password_hash is not None else NoPassword()
-    user = users.get(claimed.account)
-    password = claimed.password.encode("utf-8", "surrogatepass")[:MAX_PASSWORD]
+def what_to_compare(users: Mapping[str, User], claimed: Claimed | None) -> Compare | User | NoMatch:
+    """What stands between a claim and being that account: a comparison, or nothing (the user has no password)."""
+    user = users.get("" if claimed is None else claimed.account)
     if user is None:
-        return Compare(password, dummy_hash(users), known=False)
+        return NoMatch()
     if user.password_hash is None:
-        return NoPassword()
-    return Compare(password, user.password_hash.reveal(), known=True)
+        return user
+    if claimed is None:
+        return NoMatch()  # an anonymous user with a password: no client can give one
+    return Compare(cut(claimed.password), user.password_hash.reveal())
+
+
+def cut(password: str) -> bytes:
+    """The bytes of a password that bcrypt reads."""
+    return password.encode("utf-8", "surrogatepass")[:MAX_PASSWORD]
 
 
 def dummy_hash(users: Mapping[str, User]) -> bytes:
     """A hash that no known password has, of the users' own cost: a name nobody has takes as long as a wrong password."""
     costs = (user.password_hash.reveal()[4:6] for user in users.values() if user.password_hash is not None)
-    return b"$2b$" + next(costs, USUAL_COST) + b"$" + _DUMMY
+    return b"$2b$" + next((cost for cost in costs if cost.isdigit()), USUAL_COST) + b"$" + _DUMMY
 
 
-def credential(key: bytes, user: User | None) -> Credential:
-    """The id of what proved an account: a keyed fingerprint of the stored hash, so that a changed password is another."""
-    if user is None or not user.name:
-        return Credential(kind="anonymous", id="")
+def identity(key: bytes, user: User) -> Identity:
+    """A user of the file. The credential's id is a keyed fingerprint of the stored hash: a changed password is another one."""
+    if not user.name:
+        return Identity(Account(""), Credential(kind="anonymous", id=""), user.labels)
     stored = b"" if user.password_hash is None else user.password_hash.reveal()
-    name = user.name.encode("utf-8", "surrogatepass")
-    text = _DOMAIN + len(name).to_bytes(4) + name + stored
-    return Credential(kind="static", id=hmac.digest(key, text, hashlib.sha256)[:12].hex())
+    return Identity(Account(user.name), Credential(kind="static", id=fingerprint(key, user.name, stored)), user.labels)
 
 
-def account_of(claimed: Claimed | None) -> Account:
-    """The account of accepted credentials; never what a parameter says."""
-    return Account("" if claimed is None else claimed.account)
+def fingerprint(key: bytes, account: str, stored: bytes) -> str:
+    """What names a credential, 96 bits in hex: of the account and of what is stored of its secret."""
+    name = account.encode("utf-8", "surrogatepass")
+    return hmac.digest(key, _DOMAIN + len(name).to_bytes(4) + name + stored, hashlib.sha256)[:12].hex()

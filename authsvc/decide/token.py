@@ -8,37 +8,36 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Final
 
-from wharfinger.wire.names import Jti, Subject
+from wharfinger.wire.issuance import Issuance
+from wharfinger.wire.names import Subject
 from wharfinger.wire.scope import Scope
 
 BACKDATED_S: Final = 10
 """nbf lies so long before iat: a registry's clock may be behind."""
 
 
-def claims(
-    *, issuer: str, subject: Subject, service: str, jti: Jti, issued_at: int, expires_at: int, access: Sequence[Scope]
-) -> dict[str, object]:
+def claims(issuance: Issuance, *, issuer: str, subject: Subject, access: Sequence[Scope]) -> dict[str, object]:
     """The claim set of one token; every asked scope has its entry, also one without actions."""
     return {
         "iss": issuer,
         "sub": subject,
-        "aud": service,
-        "exp": expires_at,
-        "nbf": issued_at - BACKDATED_S,
-        "iat": issued_at,
-        "jti": jti,
+        "aud": issuance.service,
+        "exp": issuance.expires_at,
+        "nbf": issuance.not_before,
+        "iat": issuance.issued_at,
+        "jti": issuance.jti,
         "access": [{"type": one.type, "name": one.name, "actions": list(one.actions)} for one in access],
     }
 
 
-def answer(token: str, *, issued_at: int, expires_at: int, granted: Sequence[Scope], oauth: bool) -> Mapping[str, object]:
+def answer(token: str, issuance: Issuance, *, oauth: bool) -> Mapping[str, object]:
     """The JSON answer: both names of the token; an OAuth2 POST is told the granted scope too."""
     body: dict[str, object] = {
         "access_token": token,
         "token": token,
-        "expires_in": expires_at - issued_at,
-        "issued_at": datetime.fromtimestamp(issued_at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "expires_in": issuance.expires_at - issuance.issued_at,
+        "issued_at": datetime.fromtimestamp(issuance.issued_at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
     }
     if oauth:
-        body |= {"token_type": "Bearer", "scope": " ".join(map(str, granted))}
+        body |= {"token_type": "Bearer", "scope": " ".join(map(str, issuance.granted))}
     return body

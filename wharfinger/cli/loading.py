@@ -47,8 +47,7 @@ def read(place: Place) -> Loaded:
     loaded = load(place.config, data=place.data, environ=os.environ)
     if loaded.settings is None:
         return loaded
-    found = tuple(sorted((*loaded.found, *_policy_faults(loaded.settings), *_glob_faults(loaded.settings))))
-    return Loaded(loaded.settings if all(fault.warning for fault in found) else None, found)
+    return loaded.with_findings((*_policy_faults(loaded.settings), *_glob_faults(loaded.settings)))
 
 
 def settings_or_exit(place: Place) -> Settings:
@@ -64,13 +63,13 @@ def settings_or_exit(place: Place) -> Settings:
 
 def describe(file: Path, fault: Fault) -> str:
     """A fault as a line for people: where, what, and what to do."""
-    where = f"{file}:{fault.line}" if fault.line else str(file)
+    where = ":".join(str(part) for part in (file, fault.line, fault.column) if part)
     what = " ".join(filter(None, (fault.key, fault.problem)))
     return f"{where}: {'warning: ' if fault.warning else ''}{what}. {fault.remedy[:1].upper()}{fault.remedy[1:]}."
 
 
 def _policy_faults(settings: Settings) -> list[Fault]:
-    policy = compile_acl(settings.auth.acl)
+    policy = compile_acl(settings.auth.acl or ())
     if isinstance(policy, CompileError):
         return [Fault(one.line, f"acl: match.{one.field}", one.problem, one.remedy) for one in policy.faults]
     return [Fault(one.line, f"acl: match.{one.field}", one.problem, one.remedy, warning=True) for one in policy.warnings]

@@ -1,14 +1,27 @@
 """``wharfinger serve auth`` and ``serve notifier``: one service in this process, for set-ups with their own supervisor."""
 
+import os
 import sys
 from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Final
 
 import click
 
 import authsvc.app
 import notifier.app
-from wharfinger.cli.loading import Place, placed, settings_or_exit
+from wharfinger.cli.loading import EXIT_MISCONFIGURED, Place, placed, read, settings_or_exit
+from wharfinger.cli.planning import ConfiguredPlan
 from wharfinger.cli.stores import url_or_exit
+from wharfinger.cli.supervise import Spec, Supervisor
+from wharfinger.runtime.errors import Misconfigured
+from wharfinger.runtime.log import to_stderr
+from wharfinger.runtime.serving import require_free
+from wharfinger.runtime.settings import Address, Settings, TlsPair
+
+NO_PAIR: Final = TlsPair(Path(), Path())
+"""Stands for any pair: its files may change while the service runs."""
 
 
 @click.command()
@@ -18,6 +31,35 @@ def command(place: Place, *, service: str) -> None:
     """Run one service in the foreground."""
     settings = settings_or_exit(place)
     url = url_or_exit(settings)
+    make = partial(auth_specs, place=place, url=url) if service == "auth" else partial(notifier_specs, url=url)
     if service == "auth":
-        sys.exit(authsvc.app.serve(replace(settings.auth, redis_url=url)))
-    sys.exit(notifier.app.serve(replace(settings.notifier, redis_url=url)))
+        require_free_or_exit(settings.auth.server.listen, "server.addr")
+    log = to_stderr("serve")
+    sys.exit(Supervisor(make(settings), log=log, plan=ConfiguredPlan(place, settings, make, log)).run())
+
+
+def auth_specs(settings: Settings, *, place: Place, url: str) -> list[Spec]:
+    """The token service's processes, which share its address. They read the configuration anew by themselves."""
+    server = settings.auth.server
+    # A unix socket cannot be shared so.
+    processes = 1 if server.listen.unix else server.processes or len(os.sched_getaffinity(0))
+    auth = replace(settings.auth, redis_url=url)
+    run = partial(authsvc.app.serve, auth, partial(read, place), shared=processes > 1)
+    names = [f"auth-{number}" for number in range(1, processes + 1)] if processes > 1 else ["auth"]
+    kept = replace(server, tls=replace(server.tls, pair=NO_PAIR) if server.tls else None)
+    return [Spec(name, run, settings=kept) for name in names]
+
+
+def notifier_specs(settings: Settings, *, url: str) -> list[Spec]:
+    """The notifier's process. While it is replaced, registries keep their events."""
+    ready = replace(settings.notifier, redis_url=url)
+    return [Spec("notifier", partial(notifier.app.serve, ready), settings=ready)]
+
+
+def require_free_or_exit(listen: Address, setting: str) -> None:
+    """Exit code 2 when somebody else has the address."""
+    try:
+        require_free(listen, setting)
+    except Misconfigured as fault:
+        click.echo(str(fault), err=True)
+        sys.exit(EXIT_MISCONFIGURED)

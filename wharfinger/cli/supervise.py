@@ -1,4 +1,6 @@
-"""Supervises child processes: forks them, restarts those that end, stops them in order. Knows nothing of what they do.
+"""Supervises child processes: forks them, restarts those that end, replaces those whose settings changed, stops them in order.
+
+Knows nothing of what they do.
 
 The parent forks before any thread or event loop exists in it, after everything was imported, so that the children share its
 memory. Each child is in a process group of its own: Ctrl+C reaches the parent alone, which stops them in their order.
@@ -34,11 +36,15 @@ CHECK_S: Final = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Spec:
-    """A child to run. ``order``: groups stop one after the other, lowest first."""
+    """A child to run. ``order``: groups stop one after the other, lowest first.
+
+    ``settings``: what it cannot take over while it runs: when that changes, it is stopped in order and started anew.
+    """
 
     name: str
     run: Callable[[], int]
     order: int = 0
+    settings: object = None
 
 
 class External(Protocol):
@@ -54,6 +60,16 @@ class External(Protocol):
         """Stop it and wait."""
 
 
+class Plan(Protocol):
+    """What should run, as a configuration says that may change."""
+
+    def changed(self) -> bool:
+        """Whether it may say something else now."""
+
+    def specs(self) -> Sequence[Spec] | None:
+        """The children it wants; None when it is faulty, and all stays as it is."""
+
+
 @dataclass(slots=True)
 class _Child:
     spec: Spec
@@ -62,16 +78,20 @@ class _Child:
     pause: float = FIRST_PAUSE_S
     due: float = 0.0
     generations: int = field(default=0)
+    replacing: bool = False
+    unwanted: bool = False
 
 
 class Supervisor:
     """Runs children until a signal or a misconfigured child."""
 
-    def __init__(self, specs: Sequence[Spec], *, log: Log, external: External | None = None) -> None:
+    def __init__(self, specs: Sequence[Spec], *, log: Log, plan: Plan | None = None, external: External | None = None) -> None:
         self._children = [_Child(spec) for spec in specs]
         self._log = log
+        self._plan = plan
         self._external = external
         self._signals = 0
+        self._hups = 0
         self._verdict = 0
         self._wakeup_read, self._wakeup_write = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
 
@@ -85,13 +105,14 @@ class Supervisor:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._count)
         signal.signal(signal.SIGCHLD, lambda *_: None)
-        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        signal.signal(signal.SIGHUP, self._count_hup)
         gc.collect()
         gc.freeze()  # what was imported is not touched by the collector any more, so its pages stay shared
         while not self._signals and not self._verdict:
             self._reap()
             self._start_due()
             self._check_external()
+            self._check_plan()
             self._wait()
         self._stop()
         return self._verdict
@@ -99,12 +120,15 @@ class Supervisor:
     def _count(self, _number: int, _frame: object) -> None:
         self._signals += 1
 
+    def _count_hup(self, _number: int, _frame: object) -> None:
+        self._hups += 1
+
     def _wait(self) -> None:
         if self._signals or self._verdict:
             return
         due = [child.due for child in self._children if not child.pid]
         now = time.monotonic()
-        longest = CHECK_S if self._external is not None else 60.0
+        longest = CHECK_S if self._external is not None or self._plan is not None else 60.0
         timeout = max(0.0, min([longest, *(moment - now for moment in due)]))
         select.select([self._wakeup_read], [], [], timeout)
         try:
@@ -126,13 +150,16 @@ class Supervisor:
         if code == EXIT_MISCONFIGURED and child.generations == 1:
             self._verdict = EXIT_MISCONFIGURED
         child.pid = 0
+        if child.replacing:
+            child.replacing, child.due = False, now
+            return
         child.pause = FIRST_PAUSE_S if now - child.started > SETTLED_S else min(2 * child.pause, LONGEST_PAUSE_S)
         child.due = now + child.pause
 
     def _start_due(self) -> None:
         now = time.monotonic()
         for child in self._children:
-            if not child.pid and child.due <= now and not self._verdict:
+            if not child.pid and child.due <= now and not self._verdict and not child.unwanted:
                 child.pid = _fork(child.spec, self._log)
                 child.started = now
                 child.generations += 1
@@ -149,6 +176,33 @@ class Supervisor:
             self._log("store.not_restarted", problem=str(fault))
         else:
             self._log("store.restarted")
+
+    def _check_plan(self) -> None:
+        hups, self._hups = self._hups, 0
+        if hups:
+            # Those that read the configuration themselves are told; the others do not listen to it.
+            for child in self._children:
+                if child.pid:
+                    os.kill(child.pid, signal.SIGHUP)
+        if self._plan is None or not (self._plan.changed() or hups):
+            return
+        wanted = self._plan.specs()
+        if wanted is None:
+            return
+        by_name = {spec.name: spec for spec in wanted}
+        for child in self._children:
+            self._change(child, by_name.pop(child.spec.name, None))
+        self._children = [child for child in self._children if child.pid or not child.unwanted]
+        self._children += [_Child(spec) for spec in by_name.values()]
+
+    def _change(self, child: _Child, spec: Spec | None) -> None:
+        child.unwanted = spec is None
+        same = spec is not None and spec.settings == child.spec.settings
+        child.spec = spec or child.spec
+        if child.pid and not same:
+            self._log("child.replaced" if spec else "child.removed", child=child.spec.name, pid=child.pid)
+            child.replacing = True
+            os.kill(child.pid, signal.SIGTERM)
 
     def _stop(self) -> None:
         self._log("supervisor.stopping")
@@ -200,8 +254,9 @@ def _be_child(spec: Spec, parent: int, log: Log) -> NoReturn:
     try:
         os.setpgid(0, 0)
         signal.set_wakeup_fd(-1)
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD, signal.SIGHUP):
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD):
             signal.signal(number, signal.SIG_DFL)
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)  # who reads the configuration anew listens to it
         die_with_parent(parent)
         code = spec.run()
     except BaseException as error:  # noqa: BLE001 - the child's outermost frame: it must end here, whatever it was

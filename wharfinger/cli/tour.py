@@ -79,7 +79,7 @@ class Tour:
                 "--data",
                 str(self._place.data),
             ]
-            self._start("wharfinger", ours, f"http://127.0.0.1:{self._settings.auth.listen.port}/readyz")
+            self._start("wharfinger", ours, f"http://127.0.0.1:{self._settings.auth.server.listen.port}/readyz")
             self._start("registry", registry, f"{self._settings.notifier.sources[0].registry}/v2/")
             if play:
                 self._play()

@@ -6,18 +6,16 @@ again; so is the store. After a kill -9 of this process the others end by themse
 
 import fcntl
 import sys
-from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import TextIO
 
 import click
 
-import authsvc.app
-import notifier.app
 from wharfinger.cli.loading import Place, placed, settings_or_exit
+from wharfinger.cli.planning import ConfiguredPlan
+from wharfinger.cli.serve import auth_specs, notifier_specs, require_free_or_exit
 from wharfinger.cli.supervise import Spec, Supervisor
-from wharfinger.cli.work import specs
+from wharfinger.cli.work import worker_specs
 from wharfinger.runtime import embedded
 from wharfinger.runtime.errors import Misconfigured, Unavailable
 from wharfinger.runtime.log import to_stderr
@@ -62,6 +60,7 @@ def command(place: Place) -> None:
     if lock is None:
         click.echo(f"another `wharfinger up` runs on {settings.data}: stop it, or choose another folder with --data", err=True)
         sys.exit(EXIT_MISCONFIGURED)
+    require_free_or_exit(settings.auth.server.listen, "server.addr")
     try:
         store = EmbeddedStore(settings) if settings.embedded else None
     except Misconfigured as fault:
@@ -70,14 +69,19 @@ def command(place: Place) -> None:
     except Unavailable as fault:
         click.echo(str(fault), err=True)
         sys.exit(EXIT_UNAVAILABLE)
-    ready = with_store(settings, settings.auth.redis_url if store is None else store.url)
-    children = [
-        Spec("auth", partial(authsvc.app.serve, ready.auth)),
-        Spec("notifier", partial(notifier.app.serve, ready.notifier)),
-        *specs(ready.workers, DELIVER_WORKERS),
-    ]
+    url = settings.auth.redis_url if store is None else store.url
+
+    def make(current: Settings) -> list[Spec]:
+        return [
+            *auth_specs(current, place=place, url=url),
+            *notifier_specs(current, url=url),
+            *worker_specs(current, url=url, processes=DELIVER_WORKERS),
+        ]
+
+    log = to_stderr("up")
+    plan = ConfiguredPlan(place, settings, make, log)
     with lock:
-        sys.exit(Supervisor(children, log=to_stderr("up"), external=store).run())
+        sys.exit(Supervisor(make(settings), log=log, plan=plan, external=store).run())
 
 
 def _locked(data: Path) -> TextIO | None:
@@ -93,13 +97,3 @@ def _locked(data: Path) -> TextIO | None:
         lock.close()
         return None
     return lock
-
-
-def with_store(settings: Settings, url: str) -> Settings:
-    """The settings with the store's URL in each service's."""
-    return replace(
-        settings,
-        auth=replace(settings.auth, redis_url=url),
-        notifier=replace(settings.notifier, redis_url=url),
-        workers=replace(settings.workers, redis_url=url),
-    )

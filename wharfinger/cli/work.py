@@ -7,10 +7,11 @@ from functools import partial
 import click
 
 from wharfinger.cli.loading import Place, placed, settings_or_exit
+from wharfinger.cli.planning import ConfiguredPlan
 from wharfinger.cli.stores import url_or_exit
 from wharfinger.cli.supervise import Spec, Supervisor
 from wharfinger.runtime.log import to_stderr
-from wharfinger.runtime.settings import WorkerSettings
+from wharfinger.runtime.settings import Settings
 from workers.app import WORKERS
 
 
@@ -20,11 +21,13 @@ from workers.app import WORKERS
 def command(place: Place, *, processes: int) -> None:
     """Run the workers: settle, deliver and sweep."""
     settings = settings_or_exit(place)
-    ready = replace(settings.workers, redis_url=url_or_exit(settings))
-    sys.exit(Supervisor(specs(ready, processes), log=to_stderr("work")).run())
+    make = partial(worker_specs, url=url_or_exit(settings), processes=processes)
+    log = to_stderr("work")
+    sys.exit(Supervisor(make(settings), log=log, plan=ConfiguredPlan(place, settings, make, log)).run())
 
 
-def specs(settings: WorkerSettings, processes: int) -> list[Spec]:
+def worker_specs(settings: Settings, *, url: str, processes: int) -> list[Spec]:
     """The workers' processes: one settles (a second would gain nothing), one sweeps, some deliver."""
+    ready = replace(settings.workers, redis_url=url)
     names = ["settle", "sweep", *(f"deliver-{number}" for number in range(1, processes + 1))]
-    return [Spec(name, partial(WORKERS[name.partition("-")[0]], settings), order=1) for name in names]
+    return [Spec(name, partial(WORKERS[name.partition("-")[0]], ready), order=1, settings=ready) for name in names]

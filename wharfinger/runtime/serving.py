@@ -7,9 +7,13 @@ There is no limit on how slowly a client may send its headers; what it costs is 
 import asyncio
 import errno
 import signal
+import socket
 import ssl
 import time
+import warnings
 from collections.abc import Callable
+from functools import partial
+from pathlib import Path
 from typing import Final
 
 import uvloop
@@ -17,7 +21,7 @@ from aiohttp import web
 
 from wharfinger.runtime.errors import Misconfigured, Unavailable
 from wharfinger.runtime.log import Log
-from wharfinger.runtime.settings import Address, TlsPair
+from wharfinger.runtime.settings import Address, TlsSettings
 
 MAX_LINE: Final = 32 * 1024
 """Bytes of a request line or header: a GET with many scopes, or a CI's id token as password, must fit."""
@@ -39,6 +43,7 @@ def run(
     setting: str,
     tls: ssl.SSLContext | None,
     log: Log,
+    shared: bool = False,
     grace_s: float = 10,
 ) -> int:
     """Serve until SIGTERM or SIGINT.
@@ -49,13 +54,14 @@ def run(
         setting: the configuration key that says where, for the error.
         tls: serve HTTPS with this; None for plain HTTP.
         log: takes the start, the stop, and why not.
+        shared: other processes of ours listen there too.
         grace_s: seconds that running requests get at the end.
 
     Returns:
         the process's exit code: 0 stopped, 2 misconfigured, 3 unavailable.
     """
     try:
-        uvloop.run(_serve(make_app, listen, setting, tls, log, grace_s))
+        uvloop.run(_serve(make_app, listen, setting, tls, log, grace_s, shared=shared))
     except Misconfigured as fault:
         log("service.misconfigured", problem=str(fault))
         return EXIT_MISCONFIGURED
@@ -65,20 +71,46 @@ def run(
     return EXIT_DONE
 
 
-def tls_context(pair: TlsPair | None) -> ssl.SSLContext | None:
-    """A server's context for a certificate and its key, TLS 1.2 or better. Raises Misconfigured."""
-    if pair is None:
+def tls_context(tls: TlsSettings | None) -> ssl.SSLContext | None:
+    """A server's context. Raises Misconfigured."""
+    if tls is None:
         return None
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     try:
-        context.load_cert_chain(pair.certificate, pair.key)
-    except (OSError, ssl.SSLError) as error:
-        raise Misconfigured(f"server.certificate {pair.certificate} and server.key {pair.key}: {error}") from error
+        with warnings.catch_warnings():
+            # `check` warned of an old version that is asked for; Python would warn again.
+            warnings.simplefilter("ignore", DeprecationWarning)
+            context.minimum_version = ssl.TLSVersion[tls.min_version]
+        if tls.curve:
+            context.set_ecdh_curve(tls.curve)
+        if tls.ciphers:
+            context.set_ciphers(":".join(tls.ciphers))
+    except (ValueError, ssl.SSLError) as error:
+        raise Misconfigured(f"server's tls_ settings: {error}") from error
+    load_pair(context, tls)
     return context
 
 
+def load_pair(context: ssl.SSLContext, tls: TlsSettings) -> None:
+    """Serve new connections with the pair as its files are now. Raises Misconfigured, and the old one stays."""
+    pair = tls.pair
+    try:
+        # Tried on a context of its own first: a half-loaded pair would break the one that serves.
+        for target in (ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), context):
+            target.load_cert_chain(pair.certificate, pair.key)
+    except (OSError, ssl.SSLError) as error:
+        raise Misconfigured(f"server.certificate {pair.certificate} and server.key {pair.key}: {error}") from error
+
+
 async def _serve(  # noqa: PLR0917 - run's own arguments, passed on
-    make_app: Callable[[], web.Application], listen: Address, setting: str, tls: ssl.SSLContext | None, log: Log, grace_s: float
+    make_app: Callable[[], web.Application],
+    listen: Address,
+    setting: str,
+    tls: ssl.SSLContext | None,
+    log: Log,
+    grace_s: float,
+    *,
+    shared: bool,
 ) -> None:
     stopping = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -96,32 +128,77 @@ async def _serve(  # noqa: PLR0917 - run's own arguments, passed on
     )
     await runner.setup()
     try:
-        await _listen(runner, listen, setting, tls, log)
-        log("service.listening", addr=f"{listen.host}:{listen.port}", tls=tls is not None)
+        await _listen(partial(_site, runner, listen, tls, shared=shared), listen, setting, log)
+        log("service.listening", addr=str(listen), tls=tls is not None)
         await stopping.wait()
         log("service.stopping")
     finally:
         await runner.cleanup()
 
 
-async def _listen(runner: web.AppRunner, listen: Address, setting: str, tls: ssl.SSLContext | None, log: Log) -> None:
-    where = f"{listen.host}:{listen.port}"
+async def _listen(make_site: Callable[[], web.BaseSite], listen: Address, setting: str, log: Log) -> None:
     until = time.monotonic() + LEAVING_S
     waits = False
     while True:
-        site = web.TCPSite(runner, listen.host or None, listen.port, ssl_context=tls, backlog=BACKLOG)
+        site = make_site()
         try:
             await site.start()
         except OSError as error:
             await site.stop()
-            if error.errno != errno.EADDRINUSE:
-                raise Misconfigured(f"{setting}: cannot listen on {where}: {error.strerror}") from error
-            if time.monotonic() > until:
-                what = f"{setting}: {where} is taken by another program; stop it, or choose another port"
-                raise Misconfigured(what) from error
+            if error.errno != errno.EADDRINUSE or time.monotonic() > until:
+                raise _cannot_listen(listen, setting, error) from error
             if not waits:
-                log("service.waiting", problem=f"{where} is taken")
+                log("service.waiting", problem=f"{listen} is taken")
             waits = True
             await asyncio.sleep(TAKEN_POLL_S)
         else:
             return
+
+
+def require_free(listen: Address, setting: str) -> None:
+    """Before several processes share an address: that nobody else has it, once those that are leaving have left.
+
+    Sharing lets any process of this user join in unasked, so a second start would silently take half of the requests.
+
+    Raises:
+        Misconfigured: it is taken.
+    """
+    until = time.monotonic() + LEAVING_S
+    while not listen.unix:
+        fault = _taken(listen)
+        if fault is None:
+            return
+        if fault.errno != errno.EADDRINUSE or time.monotonic() > until:
+            raise _cannot_listen(listen, setting, fault) from fault
+        time.sleep(TAKEN_POLL_S)
+
+
+def _taken(listen: Address) -> OSError | None:
+    family = socket.AF_INET6 if ":" in listen.host else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((listen.host, listen.port))
+            probe.listen(1)
+        except OSError as error:
+            return error
+    return None
+
+
+def _site(runner: web.AppRunner, listen: Address, tls: ssl.SSLContext | None, *, shared: bool) -> web.BaseSite:
+    if listen.unix:
+        _remove_stale(Path(listen.unix))
+        return web.UnixSite(runner, listen.unix, ssl_context=tls, backlog=BACKLOG)
+    return web.TCPSite(runner, listen.host or None, listen.port, ssl_context=tls, backlog=BACKLOG, reuse_port=shared or None)
+
+
+def _remove_stale(path: Path) -> None:
+    # A socket that a killed process left; anything else is not ours to remove.
+    if path.is_socket():
+        path.unlink()
+
+
+def _cannot_listen(listen: Address, setting: str, error: OSError) -> Misconfigured:
+    if error.errno == errno.EADDRINUSE:
+        return Misconfigured(f"{setting}: {listen} is taken by another program; stop it, or choose another port")
+    return Misconfigured(f"{setting}: cannot listen on {listen}: {error.strerror}")

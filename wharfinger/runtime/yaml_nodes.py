@@ -8,42 +8,48 @@ import os
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import Path
 from typing import Final, TypeVar
 
 import yaml
 
 T = TypeVar("T")
+WordT = TypeVar("WordT", bound=StrEnum)
 
 MAX_FILE: Final = 4 * 1024 * 1024
 _ENVIRONMENT: Final = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+_MERGE: Final = "tag:yaml.org,2002:merge"
+_YES: Final = frozenset({"true", "yes", "on", "y"})
+_NO: Final = frozenset({"false", "no", "off", "n"})
 _INTEGER: Final = re.compile(r"[+-]?[0-9][0-9_]*(\.[0-9]*)?", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Fault:
-    """What is wrong at one place of the file, and what to do. ``warning``: it can be lived with."""
+    """What is wrong at one place of the file (counted from 1; 0: nowhere in particular), and what to do.
+
+    ``warning``: it can be lived with.
+    """
 
     line: int
     key: str
     problem: str
     remedy: str
     warning: bool = False
+    column: int = 0
 
 
 @dataclass(slots=True)
 class Faults:
-    """Everything found wrong so far."""
+    """Everything found wrong so far, and the files that were named: what a watcher must look at."""
 
     found: list[Fault] = field(default_factory=list)
+    files: set[Path] = field(default_factory=set)
 
-    def add(self, line: int, key: str, problem: str, remedy: str) -> None:
-        """A fault: nothing starts."""
-        self.found.append(Fault(line, key, problem, remedy))
-
-    def warn(self, line: int, key: str, problem: str, remedy: str) -> None:
-        """A warning."""
-        self.found.append(Fault(line, key, problem, remedy, warning=True))
+    def add(self, line: int, key: str, problem: str, remedy: str, *, column: int = 0, warning: bool = False) -> None:
+        """A fault, for which nothing starts; or a warning."""
+        self.found.append(Fault(line, key, problem, remedy, warning, column))
 
 
 def compose(file: Path, faults: Faults) -> yaml.Node | None:
@@ -79,12 +85,12 @@ class Section:
 
     def __init__(self, node: yaml.Node, key: str, faults: Faults, environ: Mapping[str, str], folder: Path) -> None:
         self.key = key
-        self.line = node.start_mark.line + 1
+        self.line, self.column = node.start_mark.line + 1, node.start_mark.column + 1
         self.faults = faults
         self.environ = environ
         self.folder = folder
         self._nodes: dict[str, yaml.Node] = {}
-        self._lines: dict[str, int] = {}
+        self._places: dict[str, tuple[int, int]] = {}
         self._read: set[str] = set()
         if isinstance(node, yaml.MappingNode):
             self._collect(node)
@@ -92,23 +98,39 @@ class Section:
             faults.add(self.line, key, "is not a mapping of keys to values", "indent its keys below it")
 
     def _collect(self, node: yaml.MappingNode) -> None:
+        merged: list[yaml.MappingNode] = []
         for name_node, value in node.value:
-            line = name_node.start_mark.line + 1
-            if not isinstance(name_node, yaml.ScalarNode):
-                self.faults.add(line, self.key, "has a key that is not plain text", "write plain keys")
-                continue
-            name = str(name_node.value)
-            if name in self._nodes:
-                self.faults.add(line, self.path(name), "stands twice", "remove one; docker_auth would take the last")
-            self._nodes[name], self._lines[name] = value, line
+            place = name_node.start_mark.line + 1, name_node.start_mark.column + 1
+            if name_node.tag == _MERGE:
+                merged += [one for one in _listed(value) if isinstance(one, yaml.MappingNode)]
+            elif not isinstance(name_node, yaml.ScalarNode):
+                self.faults.add(place[0], self.key, "has a key that is not plain text", "write plain keys", column=place[1])
+            else:
+                self._put(str(name_node.value), value, place)
+        # What stands here wins over what is merged in, and what is merged first over what comes later (YAML 1.1, merge key).
+        for mapping in merged:
+            beside = Section(mapping, self.key, self.faults, self.environ, self.folder)
+            for name, value in beside._nodes.items():
+                if name not in self._nodes:
+                    self._nodes[name], self._places[name] = value, beside._places[name]
+
+    def _put(self, name: str, value: yaml.Node, place: tuple[int, int]) -> None:
+        if name in self._nodes:
+            problem, remedy = "stands twice; the last one counts, as in docker_auth", "remove the other"
+            self.faults.add(place[0], self.path(name), problem, remedy, column=place[1], warning=True)
+        self._nodes[name], self._places[name] = value, place
 
     def path(self, name: str) -> str:
         """The full key of a name in here."""
         return f"{self.key}.{name}" if self.key else name
 
+    def place_of(self, name: str) -> tuple[int, int]:
+        """Line and column of a key, or of the section when it is absent."""
+        return self._places.get(name, (self.line, self.column))
+
     def line_of(self, name: str) -> int:
         """The line of a key, or of the section when it is absent."""
-        return self._lines.get(name, self.line)
+        return self.place_of(name)[0]
 
     def has(self, name: str) -> bool:
         """Whether a key is there with a value."""
@@ -122,7 +144,18 @@ class Section:
 
     def fault(self, name: str, problem: str, remedy: str) -> None:
         """A fault at a key."""
-        self.faults.add(self.line_of(name), self.path(name), problem, remedy)
+        line, column = self.place_of(name)
+        self.faults.add(line, self.path(name), problem, remedy, column=column)
+
+    def warn(self, name: str, problem: str, remedy: str) -> None:
+        """A warning at a key."""
+        line, column = self.place_of(name)
+        self.faults.add(line, self.path(name), problem, remedy, column=column, warning=True)
+
+    def require_file(self, name: str, path: Path, remedy: str) -> None:
+        """A fault at a key unless its file is there."""
+        if not path.is_file():
+            self.fault(name, f"there is no file {path}", remedy)
 
     def section(self, name: str) -> "Section | None":
         """A mapping below; None when absent."""
@@ -130,6 +163,22 @@ class Section:
         if not self.has(name):
             return None
         return Section(self._nodes[name], self.path(name), self.faults, self.environ, self.folder)
+
+    def required(self, name: str) -> "Section | None":
+        """The same, and a fault when it is absent."""
+        found = self.section(name)
+        if found is None:
+            self.fault(name, "is missing", f"add a section {name}:; `wharfinger init` makes a whole file")
+        return found
+
+    def sections(self, name: str) -> "list[Section]":
+        """A list of mappings; empty when absent."""
+        return [Section(node, key, self.faults, self.environ, self.folder) for key, node in self.items(name)]
+
+    def is_empty_list(self, name: str) -> bool:
+        """Whether a key holds the list ``[]``."""
+        node = self._nodes.get(name)
+        return isinstance(node, yaml.SequenceNode) and not node.value
 
     def node(self, name: str) -> yaml.Node | None:
         """A raw node."""
@@ -152,7 +201,7 @@ class Section:
         self._read.add(name)
         if not self.has(name):
             if required:
-                self.faults.add(self.line, self.path(name), "is missing", f"add {name} to {self.key or 'the file'}")
+                self.fault(name, "is missing", f"add {name} to {self.key or 'the file'}")
             return default
         node = self._nodes[name]
         if not isinstance(node, yaml.ScalarNode):
@@ -169,6 +218,25 @@ class Section:
             self.fault(name, f"{text!r} is not a whole number", "write it in digits, without a unit")
             return None
         return int(float(text.replace("_", ""))) if "." in text else int(text.replace("_", ""))
+
+    def flag(self, name: str, *, default: bool = False) -> bool:
+        """Yes or no, in any of YAML 1.1's words."""
+        text = self.text(name)
+        if text is None:
+            return default
+        word = text.lower()
+        if word not in _YES | _NO:
+            self.fault(name, f"{text!r} is neither true nor false", "write true or false")
+        return word in _YES
+
+    def choice(self, name: str, words: type[WordT], default: WordT) -> WordT:
+        """One of some words."""
+        text = self.text(name)
+        try:
+            return default if text is None else words(text)
+        except ValueError:
+            self.fault(name, f"{text!r} is not known", "write one of " + ", ".join(word.value for word in words))
+            return default
 
     def texts(self, name: str) -> tuple[str, ...]:
         """A list of texts; empty when absent."""
@@ -194,7 +262,11 @@ class Section:
     def path_of(self, name: str, *, required: bool = False) -> Path | None:
         """A path, relative to the configuration file's folder."""
         text = self.text(name, required=required)
-        return None if text is None else self.folder / os.path.expanduser(text)  # noqa: PTH111 - ~ of a text
+        if text is None:
+            return None
+        path = self.folder / os.path.expanduser(text)  # noqa: PTH111 - ~ of a text
+        self.faults.files.add(path)
+        return path
 
     def expanded(self, name: str, *, required: bool = False) -> str | None:
         """A text with ``${NAME}`` from the environment put in."""
@@ -209,7 +281,7 @@ class Section:
             return self._content(f"{name}_file", file)
         if text is None:
             if required:
-                self.faults.add(self.line, self.path(f"{name}_file"), "is missing", f"name a file that holds the {name}")
+                self.fault(f"{name}_file", "is missing", f"name a file that holds the {name}")
             return None
         whole = _ENVIRONMENT.fullmatch(text)
         if whole is None:
@@ -235,11 +307,11 @@ class Section:
             return None
         if file.stat().st_mode & 0o007:
             remedy = f"chmod 600 {file}"
-            self.faults.warn(self.line_of(name), self.path(name), f"{file} can be read by everybody on this machine", remedy)
+            self.warn(name, f"{file} can be read by everybody on this machine", remedy)
         return content
 
-    def done(self, not_built: frozenset[str] = frozenset()) -> None:
-        """A fault for each key that nobody read."""
+    def done(self, not_built: frozenset[str] = frozenset(), *, ours: bool = True) -> None:
+        """A fault for each key that nobody read; a warning when the section is docker_auth's, which ignores such keys."""
         for name in self._nodes:
             if name in self._read:
                 continue
@@ -248,7 +320,11 @@ class Section:
                 continue
             near = difflib.get_close_matches(name, self._read, n=1)
             remedy = f"did you mean {near[0]}?" if near else "remove it; known here: " + ", ".join(sorted(self._read))
-            self.fault(name, "is not a key known here", remedy)
+            (self.fault if ours else self.warn)(name, "is not a key known here", remedy)
+
+
+def _listed(node: yaml.Node) -> list[yaml.Node]:
+    return list(node.value) if isinstance(node, yaml.SequenceNode) else [node]
 
 
 def is_null(node: yaml.Node) -> bool:

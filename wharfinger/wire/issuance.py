@@ -18,7 +18,7 @@ class Credential(msgspec.Struct, frozen=True):
     """What proved the account. The id never reveals the credential: a static user's is a keyed fingerprint of its hash."""
 
     kind: str
-    """``static`` (a user of the configuration file) or ``anonymous``."""
+    """``static`` (a user of the configuration file), ``ext_auth`` (a program said so) or ``anonymous``."""
     id: str
     """Stable for as long as the credential is the same; a changed password is another credential. Empty if anonymous."""
 
@@ -43,6 +43,8 @@ class Issuance(msgspec.Struct, frozen=True, kw_only=True):
     granted: tuple[Scope, ...] = ()
     rules: tuple[int | None, ...] = ()
     """For each asked scope the 1-based index of the deciding rule; null when no rule matched."""
+    deciders: tuple[str, ...] = ()
+    """For each asked scope who decided: ``acl``, ``ext_authz``…; empty: nobody said anything, so nothing is granted."""
     policy: str = ""
     """Hash of the policy that decided."""
     issued_at: int
@@ -58,7 +60,7 @@ class Refusal(msgspec.Struct, frozen=True, kw_only=True):
     id: str
     """Unique to the record."""
     reason: str
-    """``wrong_password``, ``unknown_account``, ``anonymous_disabled``, ``bad_request``…"""
+    """``wrong_password``, ``unknown_account``, ``anonymous_disabled``, ``backed_off``."""
     account: Account
     """A known account's name. Unknown names are empty here: people type passwords there."""
     account_hash: str = ""

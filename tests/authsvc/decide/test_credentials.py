@@ -3,50 +3,62 @@
 import bcrypt
 import pytest
 
-from authsvc.decide.credentials import Compare, NoPassword, NotAllowed, account_of, credential, dummy_hash, what_to_compare
+from authsvc.decide.credentials import Compare, NoMatch, cut, dummy_hash, fingerprint, identity, what_to_compare
 from authsvc.decide.request import Claimed
 from wharfinger.runtime.settings import Secret, User
 
 HASH = b"$2y$04$" + b"a" * 53
-USERS = {"zoe": User("zoe", Secret(HASH), 1), "free": User("free", None, 2)}
+ZOE = User("zoe", Secret(HASH), 1, {"team": ("core",)})
+USERS = {"zoe": ZOE, "free": User("free", None, 2)}
 
 
 def test_a_known_user() -> None:
     """Their own hash; what bcrypt does not read is cut, as Go cuts it."""
-    assert what_to_compare(USERS, Claimed("zoe", "é" * 40)) == Compare(("é" * 40).encode()[:72], HASH, known=True)
+    assert what_to_compare(USERS, Claimed("zoe", "é" * 40)) == Compare(("é" * 40).encode()[:72], HASH)
 
 
-def test_an_unknown_user_costs_as_much() -> None:
-    """The dummy is of the users' own cost, is a hash that can be compared, and matches nothing known."""
-    found = what_to_compare(USERS, Claimed("nobody", "p"))
-    assert isinstance(found, Compare)
-    assert not found.known
-    assert found.hashed.startswith(b"$2b$04$")
-    assert not bcrypt.checkpw(b"p", found.hashed)
-    assert dummy_hash({}).startswith(b"$2b$10$")
+@pytest.mark.parametrize(
+    ("users", "claimed"),
+    [(USERS, Claimed("nobody", "p")), (USERS, None), ({"": User("", Secret(HASH), 1)}, None)],
+)
+def test_no_match(users: dict[str, User], claimed: Claimed | None) -> None:
+    """An unknown name; anonymous where that is not configured, or has a password, which no client can give."""
+    assert what_to_compare(users, claimed) == NoMatch()
 
 
 @pytest.mark.parametrize(("users", "claimed"), [(USERS, Claimed("free", "anything")), ({"": User("", None, 1)}, None)])
 def test_no_password(users: dict[str, User], claimed: Claimed | None) -> None:
     """A user without one, and the anonymous where configured."""
-    assert what_to_compare(users, claimed) == NoPassword()
+    assert what_to_compare(users, claimed) == users["" if claimed is None else claimed.account]
 
 
-@pytest.mark.parametrize("users", [USERS, {"": User("", Secret(HASH), 1)}])
-def test_anonymous_not_allowed(users: dict[str, User]) -> None:
-    """Without the anonymous user, or with a password on it, nobody comes without saying who."""
-    assert what_to_compare(users, None) == NotAllowed()
+@pytest.mark.parametrize("users", [USERS, {}, {"odd": User("odd", Secret(b"plain text"), 1)}])
+def test_the_dummy(users: dict[str, User]) -> None:
+    """It can be compared, is of the users' own cost if they have one, and is nobody's."""
+    dummy = dummy_hash(users)
+    assert dummy.startswith(b"$2b$04$" if users is USERS else b"$2b$10$")
+    assert not bcrypt.checkpw(cut("p"), dummy.replace(b"$10$", b"$04$"))
 
 
 def test_credentials_are_named_by_what_proves_them() -> None:
-    """A changed password or key is another credential; no name shows either."""
-    first = credential(b"k" * 32, USERS["zoe"])
-    assert first.kind == "static"
-    others = [credential(b"l" * 32, USERS["zoe"]), credential(b"k" * 32, User("zoe", Secret(HASH[:-1] + b"b"), 1))]
-    assert len({first.id, *(one.id for one in others), credential(b"k" * 32, USERS["free"]).id}) == 4
-    assert credential(b"k" * 32, None).kind == credential(b"k" * 32, User("", None, 1)).kind == "anonymous"
+    """A changed password, name or key is another credential; no id shows either."""
+    first = identity(b"k" * 32, ZOE)
+    assert (first.account, first.credential.kind, first.labels) == ("zoe", "static", {"team": ("core",)})
+    others = {
+        identity(b"l" * 32, ZOE).credential.id,
+        identity(b"k" * 32, User("zoe", Secret(HASH[:-1] + b"b"), 1)).credential.id,
+        identity(b"k" * 32, USERS["free"]).credential.id,
+        fingerprint(b"k" * 32, "zo", b"e" + HASH),
+    }
+    assert len({first.credential.id, *others}) == 5
 
 
-def test_the_account_is_the_proved_one() -> None:
-    """Of the credentials, or nobody's."""
-    assert (account_of(None), account_of(Claimed("zoe", "p"))) == ("", "zoe")
+def test_the_anonymous_identity() -> None:
+    """It has no credential."""
+    found = identity(b"k" * 32, User("", None, 1, {"tier": ("free",)}))
+    assert (found.account, found.credential.kind, found.credential.id, found.labels) == (
+        "",
+        "anonymous",
+        "",
+        {"tier": ("free",)},
+    )

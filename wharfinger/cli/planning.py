@@ -1,0 +1,45 @@
+"""What a supervisor should run, by a configuration that may change: reads it anew, keeps the old where the new is faulty."""
+
+from collections.abc import Callable, Sequence
+
+from wharfinger.cli.loading import Place, read
+from wharfinger.cli.supervise import Spec
+from wharfinger.runtime.log import Log
+from wharfinger.runtime.settings import Settings
+from wharfinger.runtime.watching import look
+
+MakeSpecs = Callable[[Settings], Sequence[Spec]]
+
+
+class ConfiguredPlan:
+    """The supervisor's ``Plan``, of one configuration file."""
+
+    def __init__(self, place: Place, settings: Settings, make: MakeSpecs, log: Log) -> None:
+        """Start from settings that were read just now; ``make`` tells what they want to run."""
+        self._place = place
+        self._settings = settings
+        self._make = make
+        self._log = log
+        self._watched = read(place).watched
+        self._seen = look(self._watched)
+
+    def changed(self) -> bool:
+        """Whether one of the files is another than when it was read."""
+        return look(self._watched) != self._seen
+
+    def specs(self) -> Sequence[Spec] | None:
+        """What the file wants now; None when it has faults, which are logged."""
+        loaded = read(self._place)
+        self._watched = loaded.watched
+        self._seen = look(self._watched)
+        for fault in loaded.faults():
+            self._log("configuration.faulty", line=fault.line, key=fault.key, problem=fault.problem, remedy=fault.remedy)
+        if loaded.settings is None:
+            self._log("configuration.kept", why="the new file has faults; everything goes on as it was")
+            return None
+        if loaded.settings.auth.redis_url != self._settings.auth.redis_url:
+            self._log("configuration.restart_needed", key="redis.url", why="the store is changed by a restart only")
+            return None
+        self._settings = loaded.settings
+        self._log("configuration.read")
+        return self._make(loaded.settings)

@@ -1,0 +1,136 @@
+"""The configuration file: docker_auth's keys and ours, into typed settings, or every fault at once. Starts nothing.
+
+Source of docker_auth's keys: its examples/reference.yml. An unknown key in its sections is a warning, for it ignores them and
+files in use have some; in ours it is a fault. So is an unknown condition of a rule, and whatever is known but not built yet.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final
+
+from wharfinger.runtime.configuration.access import read_acl, read_policy, read_tests
+from wharfinger.runtime.configuration.deploy import read_deploy
+from wharfinger.runtime.configuration.notifier import read_notifier
+from wharfinger.runtime.configuration.server import read_server
+from wharfinger.runtime.configuration.stores import read_ledger, read_redis
+from wharfinger.runtime.configuration.texts import parse_address, parse_base_url
+from wharfinger.runtime.configuration.token import read_token
+from wharfinger.runtime.configuration.users import read_command, read_users
+from wharfinger.runtime.settings import (
+    Address,
+    AuthSettings,
+    NotifierSettings,
+    OnStoreFailure,
+    Settings,
+    ShadowSettings,
+    WorkerSettings,
+)
+from wharfinger.runtime.yaml_nodes import Fault, Faults, Section, compose
+
+SHADOW_PORT: Final = 5_011
+_LATER: Final = frozenset(
+    {
+        "google_auth", "github_auth", "gitlab_auth", "oidc_auth", "ldap_auth", "mongo_auth", "xorm_auth",
+        "plugin_authn", "acl_mongo", "acl_xorm", "plugin_authz", "casbin_authz", "console", "federation",
+    }
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A file as read: settings unless there are faults, what was found, and the files to watch: itself and those it names.
+
+    ``strict``: the file wants warnings to be faults.
+    """
+
+    settings: Settings | None
+    found: tuple[Fault, ...]
+    strict: bool = False
+    watched: frozenset[Path] = frozenset()
+
+    def faults(self) -> tuple[Fault, ...]:
+        """What keeps everything from starting."""
+        return tuple(fault for fault in self.found if not fault.warning)
+
+    def with_findings(self, more: tuple[Fault, ...]) -> "Loaded":
+        """The same with more found; without settings if any of it is a fault."""
+        found = (*self.found, *(replace(one, warning=one.warning and not self.strict) for one in more))
+        sound = all(fault.warning for fault in found)
+        return replace(self, found=tuple(sorted(found)), settings=self.settings if sound else None)
+
+
+def load(file: Path, *, data: Path, environ: Mapping[str, str]) -> Loaded:
+    """Read a configuration file.
+
+    Args:
+        file: YAML; paths in it are relative to its folder.
+        data: where keys, ledger and the embedded store are unless the file says otherwise.
+        environ: for ``${NAME}`` in our own sections.
+    """
+    faults = Faults()
+    node = compose(file, faults)
+    top = None if node is None else Section(node, "", faults, environ, file.parent)
+    strict = top is not None and top.flag("strict")
+    settings = None if top is None else _settings(top, file, data, strict=strict)
+    return Loaded(settings, (), strict, frozenset({file, *faults.files})).with_findings(tuple(faults.found))
+
+
+def _settings(top: Section, file: Path, data: Path, *, strict: bool) -> Settings | None:
+    redis_url = read_redis(top.section("redis"))
+    ledger_url = read_ledger(top.section("ledger"), data)
+    server = read_server(top.required("server"))
+    pair = None if server.tls is None else server.tls.pair
+    token = read_token(top.required("token"), pair, data, embedded=redis_url is None)
+    notifier_listen, sources = read_notifier(top.section("notifier"))
+    deploy = read_deploy(top.section("deploy"))
+    url, spill = redis_url or "", data / "spill"
+    auth = None
+    policy = read_policy(top.section("policy"))
+    users, acl = read_users(top), read_acl(top, policy)
+    ext_auth, ext_authz = read_command(top, "ext_auth"), read_command(top, "ext_authz")
+    tests, on_store_failure, shadow = read_tests(top), _issuance(top.section("issuance")), _shadow(top.section("shadow"))
+    top.done(_LATER, ours=False)
+    if users is None and ext_auth is None and not _has_later(top, "_auth", "plugin_authn"):
+        top.fault("users", "is missing: no way to authenticate is configured", "add users:, with '': {} for anonymous clients")
+    if acl is None and ext_authz is None and not _has_later(top, "acl_", "_authz"):
+        top.fault("acl", "is missing: no access list is configured", "add acl:, an empty list [] denies everything")
+    if token is None:
+        return None
+    auth = AuthSettings(
+        server, token, users, acl, url, data / "journal", ext_auth, ext_authz, policy, tests, on_store_failure, shadow
+    )
+    return Settings(
+        file=file,
+        data=data,
+        embedded=redis_url is None,
+        auth=auth,
+        notifier=NotifierSettings(notifier_listen, sources, spill, url),
+        workers=WorkerSettings(ledger_url, url, spill, token.jti_keys, sources, deploy),
+        strict=strict,
+    )
+
+
+def _has_later(top: Section, *parts: str) -> bool:
+    """Whether a back-end that is not built yet stands there: then that is the fault to tell, not a missing one."""
+    return any(part in name for part in parts for name in _LATER if top.has(name))
+
+
+def _issuance(section: Section | None) -> OnStoreFailure:
+    if section is None:
+        return OnStoreFailure.REFUSE
+    found = section.choice("on_store_failure", OnStoreFailure, OnStoreFailure.REFUSE)
+    section.done()
+    return found
+
+
+def _shadow(section: Section | None) -> ShadowSettings | None:
+    if section is None:
+        return None
+    upstream = section.parsed("upstream", parse_base_url, "write http://docker_auth:5001", default="", required=True)
+    listen = section.parsed("addr", parse_address, "write HOST:PORT or :5011", default=Address("", SHADOW_PORT))
+    section.done()
+    return ShadowSettings(upstream, listen)
+
+
+__all__ = ["Fault", "Loaded", "load", "parse_address", "parse_base_url"]

@@ -1,0 +1,83 @@
+"""What one may do: docker_auth's ``acl``; and ours around it: ``policy`` (how it is read), ``tests`` (what must be granted)."""
+
+from typing import Final
+
+import yaml
+
+from wharfinger.runtime.settings import AclRule, PolicySettings, PolicyTest
+from wharfinger.runtime.yaml_nodes import Section
+
+_TEXTS: Final = ("account", "type", "name", "service", "ip")
+
+
+def read_policy(section: Section | None) -> PolicySettings:
+    """``policy``: what is asked for beyond docker_auth's way."""
+    if section is None:
+        return PolicySettings()
+    found = PolicySettings(section.flag("union"), section.flag("double_star"), section.flag("account_lists"))
+    section.done()
+    return found
+
+
+def read_acl(top: Section, policy: PolicySettings) -> tuple[AclRule, ...] | None:
+    """The rules in their order; None when there is no list, or it is null."""
+    if not top.has("acl"):
+        top.node("acl")
+        return None
+    return tuple(_rule(entry, policy) for entry in top.sections("acl"))
+
+
+def read_tests(top: Section) -> tuple[PolicyTest, ...]:
+    """``tests``: requests, and what they must be granted."""
+    return tuple(_test(entry) for entry in top.sections("tests"))
+
+
+def _rule(section: Section, policy: PolicySettings) -> AclRule:
+    match = section.section("match")
+    if match is None and not isinstance(section.node("match"), yaml.MappingNode):
+        section.fault("match", "is missing; docker_auth would crash", "add match:, with {} if it is meant for everybody")
+    values: dict[str, str | None] = {}
+    accounts = labels = None
+    places: dict[str, tuple[int, int]] = {}
+    if match is not None:
+        accounts = _accounts(match, policy)
+        values = {name: match.text(name) for name in _TEXTS if name != "account" or accounts is None}
+        if (given := match.section("labels")) is not None:
+            labels = {label: given.text(label) or "" for label in given.names()}
+        # Not even docker_auth's leniency: a condition nobody reads makes the rule match everybody.
+        match.done()
+        places = {name: match.place_of(name) for name in (*_TEXTS, "labels")}
+    if not section.has("actions"):
+        section.node("actions")
+        section.fault("actions", "is missing; docker_auth would crash", "add actions:, [] denies")
+    actions = section.texts("actions")
+    comment = section.text("comment", "") or ""
+    section.done(ours=False)
+    return AclRule(
+        line=section.line, **values, labels=labels, actions=actions, comment=comment, accounts=accounts, places=places
+    )
+
+
+def _accounts(match: Section, policy: PolicySettings) -> tuple[str, ...] | None:
+    if not isinstance(match.node("account"), yaml.SequenceNode):
+        return None
+    if not policy.account_lists:
+        match.fault("account", "is a list, which docker_auth does not know", "ask for it: policy: {account_lists: true}")
+    return match.texts("account")
+
+
+def _test(section: Section) -> PolicyTest:
+    texts = {
+        name: section.text(name, default) or ""
+        for name, default in (("account", ""), ("type", "repository"), ("name", ""), ("service", ""), ("ip", ""))
+    }
+    labels = {}
+    if (given := section.section("labels")) is not None:
+        labels = {label: given.texts(label) for label in given.names()}
+    actions, expect = section.texts("actions"), section.texts("expect")
+    if not actions:
+        section.fault("actions", "is missing or empty: a test asks for something", "write actions: [pull]")
+    if not section.has("expect") and not section.is_empty_list("expect"):
+        section.fault("expect", "is missing", "write what must be granted: expect: [pull], or [] for nothing")
+    section.done()
+    return PolicyTest(section.line, **texts, labels=labels, actions=actions, expect=expect)

@@ -1,0 +1,113 @@
+"""``deploy``: rules and targets."""
+
+import base64
+import binascii
+from typing import Final
+
+from wharfinger.runtime.configuration.texts import NAME, networks, parse_base_url
+from wharfinger.runtime.durations import parse_duration
+from wharfinger.runtime.settings import DeploySettings, DockerTarget, Match, Rule, Secret, Target, WebhookTarget
+from wharfinger.runtime.yaml_nodes import Section
+
+_LATER_RULE: Final = frozenset({"debounce", "approvals", "window", "cooldown", "semver"})
+_LATER_TARGET: Final = frozenset({"tls", "headers", "method", "network"})
+
+
+def read_deploy(section: Section | None) -> DeploySettings:
+    """Rules and targets; a rule names only targets that are there."""
+    if section is None:
+        return DeploySettings()
+    targets_section = section.section("targets")
+    targets: list[Target] = []
+    known: list[str] = []
+    if targets_section is not None:
+        for name in targets_section.names():
+            known.append(name)
+            entry = targets_section.section(name)
+            target = None if entry is None else _target(name, entry)
+            if target is not None:
+                targets.append(target)
+    entries = [Section(node, key, section.faults, section.environ, section.folder) for key, node in section.items("rules")]
+    rules = tuple(_deploy_rule(entry, known) for entry in entries)
+    names = [rule.name for rule in rules]
+    for entry, name in zip(entries, names, strict=True):
+        if names.count(name) > 1:
+            entry.fault("name", f"{name} is the name of two rules", "give each its own name")
+    section.done()
+    return DeploySettings(rules, tuple(targets))
+
+
+def _deploy_rule(section: Section, known: list[str]) -> Rule:
+    name = section.text("name", required=True) or ""
+    match = section.section("match")
+    repository = tag = None
+    if match is not None:
+        repository, tag = match.text("repository"), match.text("tag")
+        if tag is not None and tag.startswith("semver:"):
+            match.fault("tag", "semver: is known, but not built yet", "use a glob, like v1.*")
+        match.done()
+    require = section.text("require", "exact") or "exact"
+    if require != "exact":
+        section.fault("require", f"{require!r} is not built yet", "write exact, or leave it out")
+    targets = section.texts("targets")
+    if not targets:
+        section.fault("targets", "is missing or empty", "name the targets to deploy to")
+    for target in targets:
+        if target not in known:
+            section.fault("targets", f"there is no target {target!r} in deploy.targets", "add it there, or correct the name")
+    section.done(_LATER_RULE)
+    return Rule(name, Match(repository, tag), require, targets, section.line)
+
+
+def _target(name: str, section: Section) -> Target | None:
+    if NAME.fullmatch(name) is None:
+        section.faults.add(section.line, section.key, "is not 1 to 64 letters, digits, - or _", "choose a plain name")
+    match section.text("type", required=True):
+        case "webhook":
+            return _webhook(name, section)
+        case "docker":
+            return _docker(name, section)
+        case None:
+            return None
+        case ("swarm" | "kubernetes" | "github" | "gitlab" | "jenkins" | "woodpecker" | "drone") as kind:
+            section.fault("type", f"{kind} is known, but not built yet", "use webhook or docker")
+        case other:
+            section.fault("type", f"{other!r} is no type of target", "use webhook or docker")
+    return None
+
+
+def _webhook(name: str, section: Section) -> WebhookTarget | None:
+    url = section.expanded("url", required=True)
+    if url is not None:
+        try:
+            parse_base_url(url)
+        except ValueError as error:
+            section.fault("url", str(error), "write https://HOST/PATH")
+    secret = section.secret("secret", required=True)
+    secrets = tuple(Secret(line) for line in (secret or b"").split())
+    for one in secrets:
+        if not _is_webhook_secret(one):
+            section.fault(
+                "secret_file", "holds no whsec_ secret of 24 to 64 bytes in base64", "make one as docs/configuration.md shows"
+            )
+    allow = networks(section)
+    section.done(_LATER_TARGET)
+    return None if url is None else WebhookTarget(name, url, secrets, allow, section.line)
+
+
+def _is_webhook_secret(secret: Secret) -> bool:
+    try:
+        kind, _, encoded = secret.reveal().partition(b"_")
+        return kind == b"whsec" and 24 <= len(base64.b64decode(encoded, validate=True)) <= 64  # noqa: PLR2004 - Standard Webhooks
+    except binascii.Error:
+        return False
+
+
+def _docker(name: str, section: Section) -> DockerTarget | None:
+    host = section.text("host", "unix:///var/run/docker.sock") or ""
+    if not host.startswith(("unix:///", "tcp://")):
+        section.fault("host", f"{host!r} is no unix:///PATH or tcp://HOST:PORT", "write unix:///var/run/docker.sock")
+    container = section.text("container", required=True)
+    timeout = section.parsed("health_timeout", parse_duration, "write 60s", default=60.0)
+    section.done(_LATER_TARGET)
+    return None if container is None else DockerTarget(name, host, container, timeout, section.line)

@@ -1,0 +1,87 @@
+"""The configuration as typed values: what each service is told, read once. Leaves reading the file to ``configuration``.
+
+Every value is frozen; secrets print as ``***``. Values that came from a file know its line where a later fault needs it.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from wharfinger.runtime.settings.auth import (
+    AUTH_PORT,
+    AclRule,
+    AuthSettings,
+    Command,
+    KeyIdForm,
+    OnStoreFailure,
+    PolicySettings,
+    PolicyTest,
+    RealIp,
+    ServerSettings,
+    ServiceSettings,
+    ShadowSettings,
+    SigningKey,
+    TlsSettings,
+    TokenSettings,
+    User,
+    X5c,
+)
+from wharfinger.runtime.settings.notifier import NOTIFIER_PORT, NotifierSettings, Source
+from wharfinger.runtime.settings.values import Address, Network, Secret, TlsPair
+from wharfinger.runtime.settings.workers import (
+    DeploySettings,
+    DockerTarget,
+    Match,
+    Rule,
+    Target,
+    WebhookTarget,
+    WorkerSettings,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The whole file, typed. ``embedded``: `up` runs a store of its own below ``data``. ``strict``: warnings are faults."""
+
+    file: Path
+    data: Path
+    embedded: bool
+    auth: AuthSettings
+    notifier: NotifierSettings
+    workers: WorkerSettings
+    strict: bool = False
+
+
+__all__ = [
+    "AUTH_PORT",
+    "NOTIFIER_PORT",
+    "AclRule",
+    "Address",
+    "AuthSettings",
+    "Command",
+    "DeploySettings",
+    "DockerTarget",
+    "KeyIdForm",
+    "Match",
+    "Network",
+    "NotifierSettings",
+    "OnStoreFailure",
+    "PolicySettings",
+    "PolicyTest",
+    "RealIp",
+    "Rule",
+    "Secret",
+    "ServerSettings",
+    "ServiceSettings",
+    "Settings",
+    "ShadowSettings",
+    "SigningKey",
+    "Source",
+    "Target",
+    "TlsPair",
+    "TlsSettings",
+    "TokenSettings",
+    "User",
+    "WebhookTarget",
+    "WorkerSettings",
+    "X5c",
+]

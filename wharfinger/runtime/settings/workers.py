@@ -1,0 +1,71 @@
+"""What the workers are told: the ledger, the rules of deployment, and the targets."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from wharfinger.runtime.settings.notifier import Source
+from wharfinger.runtime.settings.values import Network, Secret
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """Globs a push must meet: ``path.Match`` on the repository; the same on the tag. None: anything."""
+
+    repository: str | None
+    tag: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A deployment rule: which pushes go to which targets."""
+
+    name: str
+    match: Match
+    require: str
+    targets: tuple[str, ...]
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookTarget:
+    """A receiver of signed webhooks. ``secrets``: ``whsec_…`` texts, each signs. ``allow``: private networks it may be in."""
+
+    name: str
+    url: str
+    secrets: tuple[Secret, ...]
+    allow: tuple[Network, ...]
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
+class DockerTarget:
+    """A container of one Docker Engine. ``host``: ``unix:///path`` or ``tcp://host:port``."""
+
+    name: str
+    host: str
+    container: str
+    health_timeout_s: float
+    line: int
+
+
+Target = WebhookTarget | DockerTarget
+
+
+@dataclass(frozen=True, slots=True)
+class DeploySettings:
+    """Rules and the targets they name."""
+
+    rules: tuple[Rule, ...] = ()
+    targets: tuple[Target, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerSettings:
+    """All that workers are told. ``jti_keys``: every key that ever minted ids still to be verified."""
+
+    ledger_url: str
+    redis_url: str
+    spill: Path
+    jti_keys: tuple[Secret, ...]
+    sources: tuple[Source, ...]
+    deploy: DeploySettings
