@@ -43,12 +43,16 @@ class Issuance(msgspec.Struct, frozen=True, kw_only=True):
     granted: tuple[Scope, ...] = ()
     rules: tuple[int | None, ...] = ()
     """For each asked scope the 1-based index of the deciding rule; null when no rule matched."""
+    deciders: tuple[str, ...] = ()
+    """For each asked scope who decided: ``acl``, ``ext_authz``…; empty: nobody said anything, so nothing is granted."""
     policy: str = ""
     """Hash of the policy that decided."""
     issued_at: int
     """Seconds since the epoch."""
     not_before: int
     expires_at: int
+    erased: bool = False
+    """Its personal values were erased: the account is not known any more. Only the ledger says so."""
 
 
 class Refusal(msgspec.Struct, frozen=True, kw_only=True):

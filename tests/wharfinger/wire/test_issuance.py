@@ -1,5 +1,6 @@
 """Issuances and refusals: their stream form, and the golden files of schema 1."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -61,7 +62,8 @@ def test_an_entry_without_a_record(read: object) -> None:
 
 @pytest.mark.parametrize(("record", "name"), [(ISSUANCE, "issuance-1.json"), (REFUSAL, "refusal-1.json")])
 def test_golden(record: Issuance | Refusal, name: str) -> None:
-    """Records written today are read for ever, and written the same."""
+    """Records written today are read for ever; what is written today still says all of it, in fields that only grew."""
     golden = (GOLDEN / name).read_bytes().rstrip(b"\n")
     assert decode(type(record), golden) == record
-    assert encode(record) == golden
+    written, kept = json.loads(encode(record)), json.loads(golden)
+    assert {name: written[name] for name in kept} == kept
