@@ -12,6 +12,7 @@ from typing import Final
 from sqlalchemy import Connection, delete, insert, select, tuple_, update
 
 from wharfinger.ledger import schema
+from wharfinger.ledger.bulk import bulk_insert
 from wharfinger.ledger.merkle import Frontier, leaf_hash
 from wharfinger.ledger.packing import pack_digest, pack_hash, unpack_digest
 from wharfinger.ledger.record import SECRET_BYTES, AuditRecord, RecordKind, canonical, commitments
@@ -68,6 +69,7 @@ def append(connection: Connection, words: Words, records: Sequence[tuple[AuditRe
     known = _Known(connection, [record for record, _ in records])
     tags = _Tags(connection, words, [record for record, _ in records], tree.epoch)
     appended: list[Appended | None] = []
+    seq = tree.size
     for record, _ in records:
         marked = known.mark(record)
         if marked is None:
@@ -75,7 +77,8 @@ def append(connection: Connection, words: Words, records: Sequence[tuple[AuditRe
             continue
         recorded_at = max(marked.recorded_at, tree.recorded_at)
         written = tags.remember(replace(marked, recorded_at=recorded_at) if recorded_at != marked.recorded_at else marked)
-        appended.append(Appended(tree.size + sum(one is not None for one in appended), written))
+        appended.append(Appended(seq, written))
+        seq += 1
     _write(connection, words, tree, [one for one in appended if one is not None], {
         one.seq: raw for one, (_, raw) in zip(appended, records, strict=True) if one is not None and raw
     })  # fmt: skip
@@ -88,14 +91,14 @@ def _write(connection: Connection, words: Words, tree: Tree, appended: Sequence[
         return
     wanted = {word for one in appended for word in words_of(one.record)}
     numbers = words.numbers(connection, wanted, epoch=tree.epoch)
-    rows, hashes = [], []
+    rows: list[tuple[object, ...]] = []
+    hashes: list[bytes] = []
     for one in appended:
         secret = secrets.token_bytes(SECRET_BYTES)
         rows.append(to_row(one.record, seq=one.seq, secret=secret, numbers=numbers))
         hashes.append(leaf_hash(canonical(one.record, seq=one.seq, committed=commitments(one.record, secret))))
-    connection.execute(insert(schema.records), rows)
-    if raws:
-        connection.execute(insert(schema.raw_events), [{"seq": seq, "body": raw} for seq, raw in raws.items()])
+    bulk_insert(connection, schema.records, rows)
+    bulk_insert(connection, schema.raw_events, list(raws.items()))
     _grow(connection, tree, hashes, appended[-1].record.recorded_at)
 
 

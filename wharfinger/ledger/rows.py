@@ -43,10 +43,14 @@ def words_of(record: AuditRecord) -> Iterable[Word]:
     yield "user_agent", personal.user_agent
 
 
-def to_row(record: AuditRecord, *, seq: int, secret: bytes, numbers: Mapping[Word, int]) -> dict[str, Any]:
-    """The row of a record. Raises KeyError for a word of a fixed vocabulary that has no number."""
+def to_row(record: AuditRecord, *, seq: int, secret: bytes, numbers: Mapping[Word, int]) -> tuple[object, ...]:
+    """The row of a record, in the order of the table's columns.
+
+    Raises:
+        KeyError: a word of a fixed vocabulary has no number.
+    """
     personal = record.personal
-    return {
+    values = {
         "seq": seq,
         "kind": CODES[record.kind],
         "recorded_at": record.recorded_at,
@@ -81,6 +85,7 @@ def to_row(record: AuditRecord, *, seq: int, secret: bytes, numbers: Mapping[Wor
         "claimed_addr": numbers["client_addr", personal.claimed_addr],
         "user_agent": numbers["user_agent", personal.user_agent],
     }
+    return tuple(values.values())
 
 
 def numbers_of(row: RowMapping) -> set[int]:

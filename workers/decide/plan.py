@@ -1,12 +1,12 @@
 """Decides what a batch of stream entries becomes in the ledger: values in, ledger entries out. Looks nothing up."""
 
 import hashlib
-import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, assert_never
 
 from wharfinger.ledger.issued import scope_texts, to_record
+from wharfinger.ledger.raw import pack_raw
 from wharfinger.ledger.record import AuditRecord, Personal, RecordKind, canonical_json
 from wharfinger.ledger.values import Entry
 from wharfinger.wire.event import Malformed, RegistryEvent
@@ -122,7 +122,7 @@ class Planner:
 
 
 def _kept(raw: bytes) -> bytes:
-    compressed = zlib.compress(raw, 6)
+    compressed = pack_raw(raw)
     return compressed if len(compressed) <= MAX_RAW else b""
 
 
