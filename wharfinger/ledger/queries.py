@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row, func, select
+from sqlalchemy import Connection, Row, func, literal_column, select
 from sqlalchemy.sql import ColumnElement
 
 from wharfinger.ledger import schema
@@ -152,13 +152,13 @@ def _named(connection: Connection, words: Words, ref: str) -> Iterator[tuple[Col
     """Each way in which a reference may name events, as conditions that an index answers."""
     repository, colon, tag = ref.rpartition(":")
     digest = pack_digest(ref.partition("@")[2] or ref)
-    yield func.substr(_R.digest, 2, 8) == (digest or b"")[1:9], _R.digest == digest
+    yield func.substr(_R.digest, literal_column("2"), literal_column("8")) == (digest or b"")[1:9], _R.digest == digest
     sources = words.all_of(connection, "source")
     keys = [row_key(source, ref) for source in ("", *sources)]
     yield _R.event_key.in_(keys), _R.event_id == pack_id(ref)
     if has_shape(ref):
         jti = pack_jti(ref)
-        yield func.substr(_R.jti, 1, 8) == (jti or b"")[:8], _R.jti == jti
+        yield func.substr(_R.jti, literal_column("1"), literal_column("8")) == (jti or b"")[:8], _R.jti == jti
     yield (_R.seq.in_(select(schema.deliveries.c.seq).where(schema.deliveries.c.id == ref)),)
     number = words.existing(connection, "repository", [repository]).get(repository)
     if colon and number is not None:

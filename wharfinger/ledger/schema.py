@@ -114,13 +114,15 @@ def _partial(name: str, column: str, condition: str) -> Index:
     return Index(name, records.c[column], records.c.seq, sqlite_where=text(condition), postgresql_where=text(condition))
 
 
-_EVENT, _EXACT = CODES["event"], CODES["exact"]
-_READS = ", ".join(str(CODES[action]) for action in ("pull", "probe"))
+NOT_EVENT: Final = f"kind <> {CODES['event']}"
+NOT_EXACT: Final = f"verdict NOT IN ({CODES['']}, {CODES['exact']})"
+NOT_READ: Final = f"action NOT IN ({CODES['pull']}, {CODES['probe']})"
+FLAGGED: Final = "flags <> 0"
 # What is rare and asked for: each is a small index over the few rows it is about.
-_partial("records_kind", "kind", f"kind <> {_EVENT}")
-_partial("records_verdict", "verdict", f"verdict <> {_EXACT}")
-_partial("records_action", "action", f"action NOT IN ({_READS})")
-_partial("records_flags", "flags", "flags <> 0")
+_partial("records_kind", "kind", NOT_EVENT)
+_partial("records_verdict", "verdict", NOT_EXACT)
+_partial("records_action", "action", NOT_READ)
+_partial("records_flags", "flags", FLAGGED)
 
 erased = Table(
     "erased",
