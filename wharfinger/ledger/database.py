@@ -6,7 +6,7 @@ are lost in the child), so each process opens its own, and a handle used in anot
 
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
@@ -87,6 +87,12 @@ class Database:
                 yield connection
             finally:
                 connection.exec_driver_sql("ROLLBACK")
+
+    def maintain(self, *, sqlite: Sequence[str], postgresql: Sequence[str]) -> None:
+        """Run statements of the dialect that belong to no transaction, as cleaning up does."""
+        with self._connected() as connection:
+            for statement in sqlite if self.dialect == _SQLITE else postgresql:
+                connection.exec_driver_sql(statement)
 
     @contextmanager
     def _connected(self) -> Iterator[Connection]:

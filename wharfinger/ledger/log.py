@@ -135,7 +135,8 @@ class _Known:
         """The record, flagged when its id is known with another body; None when it is known itself."""
         bodies = self._bodies.setdefault(row_key(record.source, record.event_id), set())
         body = pack_hash(record.event_sha)
-        if body in bodies:
+        # An erased record has no hash any more: whatever comes again under its id is taken for it.
+        if body in bodies or None in bodies:
             return None
         reused = bool(bodies)
         bodies.add(body)

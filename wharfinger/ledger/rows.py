@@ -48,8 +48,11 @@ def to_row(record: AuditRecord, *, seq: int, secret: bytes, numbers: Mapping[Wor
 
     Raises:
         KeyError: a word of a fixed vocabulary has no number.
+        ValueError: the record would not come back as it is: its raw hash is kept once, as the event's.
     """
     personal = record.personal
+    if personal.raw_sha256 != (record.event_sha if record.kind in _WITH_RAW else ""):
+        raise ValueError("a record's raw hash is its event's")
     values = {
         "seq": seq,
         "kind": CODES[record.kind],

@@ -30,8 +30,9 @@ def record(number: int) -> AuditRecord:
     account = NOISE.choice(["zoe", "yan", ""])
     tag = NOISE.choice(["", "v1", "v2"])
     verdict = NOISE.choice(["exact"] * 8 + ["forged", "unattributed"])
+    kind = NOISE.choice([RecordKind.EVENT] * 9 + [RecordKind.REFUSAL])
     return AuditRecord(
-        kind=NOISE.choice([RecordKind.EVENT] * 9 + [RecordKind.REFUSAL]),
+        kind=kind,
         recorded_at=NOW + 10 * (number // 3),
         source=NOISE.choice(["main", "other"]),
         event_id=f"e{number}",
@@ -46,7 +47,11 @@ def record(number: int) -> AuditRecord:
         jti=mint(KEYS, account=Account(account), now_ms=NOW, nonce=NOISE.randrange(4)),
         credential_kind="static" if account else "anonymous",
         credential_id=f"c-{account}" if account else "",
-        personal=Personal(account=account, client_addr=NOISE.choice(["10.0.0.1", "10.0.0.2"])),
+        personal=Personal(
+            account=account,
+            client_addr=NOISE.choice(["10.0.0.1", "10.0.0.2"]),
+            raw_sha256=f"{number:064x}" if kind is RecordKind.EVENT else "",
+        ),
     )
 
 

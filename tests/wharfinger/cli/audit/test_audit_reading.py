@@ -25,7 +25,7 @@ def push(number: int, repository: str = "team/web") -> Entry:
     record = AuditRecord(
         kind=RecordKind.EVENT, recorded_at=NOW_MS, occurred_at=NOW_MS, source="main", event_id=f"e{number}", event_sha=f"{number:064x}",
         action="push", object_kind="manifest", repository=repository, tag=f"v{number}", digest=f"sha256:{number:064x}", verdict="exact",
-        personal=Personal(account="zoe"),
+        personal=Personal(account="zoe", raw_sha256=f"{number:064x}"),
     )  # fmt: skip
     return Entry(record)
 
