@@ -133,6 +133,7 @@ def _personal(record: AuditRecord, row: RowMapping, texts: Mapping[int, str]) ->
 
 
 _WITH_RAW: Final = frozenset({RecordKind.EVENT, RecordKind.QUARANTINE})
+"""The kinds whose hash is of something that came, and so personal too."""
 
 
 def row_key(source: str, event_id: str) -> bytes:

@@ -134,6 +134,15 @@ erased = Table(
 )
 """What the leaves of erased records commit to, kept when values and secret go."""
 
+pruned = Table(
+    "pruned",
+    metadata,
+    Column("seq", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=False),
+    # The record of the log that tells of it.
+    Column("by", BigInteger().with_variant(Integer, "sqlite"), nullable=False),
+)
+"""The numbers of records that the rules of retention removed. Their leaves stay in the tiles."""
+
 raw_events = Table(
     "raw_events",
     metadata,
