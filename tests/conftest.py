@@ -2,6 +2,8 @@
 
 import pytest
 
+pytest_plugins = ["tests.postgresql"]
+
 NOT_RUN = "NOT RUN"
 
 

@@ -22,6 +22,7 @@ from typing import Any
 import pytest
 import redis
 
+from tests.trail import ask
 from wharfinger.cli import init
 from wharfinger.cli.pusher import Pusher
 from wharfinger.cli.receiver import start_receiver
@@ -168,8 +169,7 @@ class House:
         """Rows of the ledger."""
         database = self.ledger()
         try:
-            with database.reading() as connection:
-                return [tuple(row) for row in connection.exec_driver_sql(query)]
+            return ask(database, query)
         finally:
             database.close()
 

@@ -86,18 +86,18 @@ def _issuance(one: TracedIssuance) -> str:
     return (
         f"[bold]token[/bold] {escape(one.jti)}  {escape(one.account or 'anonymous')}"
         f"  {escape(one.credential['kind'])} {escape(one.credential['id'])}  from {escape(one.client_addr)}\n"
-        f"{_time(one.issued_at * 1_000)}  granted {escape(granted)} by rule {rules}  {escape(one.user_agent)}"
+        f"{moment(one.issued_at * 1_000)}  granted {escape(granted)} by rule {rules}  {escape(one.user_agent)}"
     )
 
 
 def _event(one: TracedEvent) -> str:
     what = f"{one.repository}:{one.tag}" if one.tag else one.repository
-    tie = _coloured("/".join(filter(None, (one.attribution.verdict, one.attribution.reason))), one.attribution.verdict)
+    tie = coloured("/".join(filter(None, (one.attribution.verdict, one.attribution.reason))), one.attribution.verdict)
     flags = f"  [yellow]{' '.join(one.attribution.flags)}[/yellow]" if one.attribution.flags else ""
     return (
         f"[bold]{escape(one.action)}[/bold] {escape(one.kind)} {escape(what)}  {tie}{flags}"
         f"  {escape(one.attribution.account or 'anonymous')}\n"
-        f"{_time(one.occurred_at)}  {escape(one.digest)}  event {escape(one.event_id)}  log {one.seq}"
+        f"{moment(one.occurred_at)}  {escape(one.digest)}  event {escape(one.event_id)}  log {one.seq}"
     )
 
 
@@ -105,16 +105,18 @@ def _delivery(one: TracedDelivery) -> str:
     tries = f"{len(one.attempts)} attempt{'' if len(one.attempts) == 1 else 's'}"
     reason = f"  {escape(one.reason)}" if one.reason else ""
     return (
-        f"[bold]delivery[/bold] {escape(one.rule)} → {escape(one.target)}  {_coloured(one.state, one.state)}{reason}\n"
-        f"{_time(one.updated_at)}  {escape(one.id)}  {tries}"
+        f"[bold]delivery[/bold] {escape(one.rule)} → {escape(one.target)}  {coloured(one.state, one.state)}{reason}\n"
+        f"{moment(one.updated_at)}  {escape(one.id)}  {tries}"
     )
 
 
-def _coloured(text: str, word: str) -> str:
+def coloured(text: str, word: str) -> str:
+    """A text in the colour of what a verdict or state means."""
     colour = "green" if word in _GOOD else "red" if word in _BAD else "yellow"
     return f"[{colour}]{escape(text)}[/{colour}]"
 
 
-def _time(milliseconds: int) -> str:
-    moment = datetime.fromtimestamp(milliseconds / 1_000, UTC)
-    return moment.strftime("%Y-%m-%d %H:%M:%S.") + f"{milliseconds % 1_000:03d}"
+def moment(milliseconds: int) -> str:
+    """A time for people, UTC."""
+    found = datetime.fromtimestamp(milliseconds / 1_000, UTC)
+    return found.strftime("%Y-%m-%d %H:%M:%S.") + f"{milliseconds % 1_000:03d}"

@@ -1,4 +1,4 @@
-"""Opening the ledger's database: connection settings, the write lock, the schema's version. Knows no record.
+"""Opening the ledger's database, SQLite or PostgreSQL: connection settings, write lock, schema. Knows no record.
 
 SQLite in WAL mode with ``synchronous=FULL``: a commit that returned is on disk. A handle must not cross a fork (SQLite's locks
 are lost in the child), so each process opens its own, and a handle used in another process raises.
@@ -6,23 +6,26 @@ are lost in the child), so each process opens its own, and a handle used in anot
 
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from sqlalchemy import Connection, create_engine, event, insert, select
-from sqlalchemy.engine import Engine, make_url
+from sqlalchemy import Connection, create_engine, event
+from sqlalchemy.engine import URL, Engine, make_url
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from wharfinger.ledger import schema
 from wharfinger.ledger.errors import LedgerMisuse, LedgerUnavailable
+from wharfinger.ledger.upgrade import require_current, upgrade
+from wharfinger.ledger.words import Words
 
 BUSY_TIMEOUT_MS: Final = 10_000
 WAL_PAGES: Final = 16_000
 """Pages before a checkpoint. SQLite's default of 1,000 made notifier's own fsyncs twice as slow while a backlog settled."""
-CACHE_KIB: Final = 16_000
+CACHE_KIB: Final = 64_000
+STATEMENT_TIMEOUT_MS: Final = 60_000
+_SQLITE: Final = "sqlite"
 
 
 class Database:
@@ -32,17 +35,28 @@ class Database:
         """Open, and create what is missing.
 
         Args:
-            url: ``sqlite:///path``.
+            url: ``sqlite:///path`` or ``postgresql://…``.
             create: False for commands that only read: a ledger that is not there is not made by looking for it.
 
         Raises:
-            LedgerUnavailable: the file cannot be opened or written, or is not there.
+            LedgerUnavailable: it cannot be opened or written, or is not there.
             LedgerMisuse: it was written by a newer version.
         """
         self._pid = os.getpid()
-        self._engine = _engine(url, create=create)
-        with self.writing() as connection:
-            _install(connection)
+        self.url = url
+        self._engine = _engine(make_url(url), create=create)
+        self.words = Words()
+        try:
+            with self.writing() if create else self.reading() as connection:
+                (upgrade if create else require_current)(connection)
+        except BaseException:
+            self.close()
+            raise
+
+    @property
+    def dialect(self) -> str:
+        """``sqlite`` or ``postgresql``."""
+        return self._engine.dialect.name
 
     def close(self) -> None:
         """Give the connections back."""
@@ -50,25 +64,35 @@ class Database:
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
-        """One transaction that holds the write lock from its first statement: the log's sequencer. Commits at the end."""
+        """One transaction, committed at its end. In SQLite it holds the one write lock from its first statement."""
         with self._connected() as connection:
-            connection.exec_driver_sql("BEGIN IMMEDIATE")
+            connection.exec_driver_sql("BEGIN IMMEDIATE" if self.dialect == _SQLITE else "BEGIN")
             try:
                 yield connection
             except BaseException:
+                self.words.rolled_back()
                 connection.exec_driver_sql("ROLLBACK")
                 raise
             connection.exec_driver_sql("COMMIT")
+            self.words.committed()
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """One snapshot: every read in it sees the same state."""
         with self._connected() as connection:
-            connection.exec_driver_sql("BEGIN")
+            connection.exec_driver_sql(
+                "BEGIN" if self.dialect == _SQLITE else "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
+            )
             try:
                 yield connection
             finally:
                 connection.exec_driver_sql("ROLLBACK")
+
+    def maintain(self, *, sqlite: Sequence[str], postgresql: Sequence[str]) -> None:
+        """Run statements of the dialect that belong to no transaction, as cleaning up does."""
+        with self._connected() as connection:
+            for statement in sqlite if self.dialect == _SQLITE else postgresql:
+                connection.exec_driver_sql(statement)
 
     @contextmanager
     def _connected(self) -> Iterator[Connection]:
@@ -81,18 +105,30 @@ class Database:
             raise LedgerUnavailable(f"the ledger did not answer: {type(error.orig).__name__}: {error.orig}") from error
 
 
-def _engine(url: str, *, create: bool) -> Engine:
-    path = make_url(url).database
-    if path is None:
+def _engine(url: URL, *, create: bool) -> Engine:
+    if url.get_backend_name() == "postgresql":
+        return _postgresql(url)
+    if url.database is None:
         raise LedgerMisuse("ledger.url names no file")
     if create:
-        _create_private(Path(path))
-    elif not Path(path).is_file():
-        raise LedgerUnavailable(f"there is no ledger {path}: start `wharfinger up`, or name its folder with --data")
+        _create_private(Path(url.database))
+    elif not Path(url.database).is_file():
+        raise LedgerUnavailable(f"there is no ledger {url.database}: start `wharfinger up`, or name its folder with --data")
     # AUTOCOMMIT: transactions are begun by name above, for the driver's own begin takes the write lock too late.
     engine = create_engine(url, isolation_level="AUTOCOMMIT", connect_args={"timeout": BUSY_TIMEOUT_MS / 1000})
     event.listen(engine, "connect", _tune)
     return engine
+
+
+def _postgresql(url: URL) -> Engine:
+    options = f"-c statement_timeout={STATEMENT_TIMEOUT_MS} -c synchronous_commit=on"
+    return create_engine(
+        url.set(drivername="postgresql+psycopg"),
+        isolation_level="AUTOCOMMIT",
+        pool_pre_ping=True,
+        # Prepared statements stay off: they are slower here, and PgBouncer forbids them.
+        connect_args={"connect_timeout": BUSY_TIMEOUT_MS // 1000, "options": options, "prepare_threshold": None},
+    )
 
 
 def _create_private(path: Path) -> None:
@@ -113,13 +149,3 @@ def _tune(connection: sqlite3.Connection, _entry: ConnectionPoolEntry) -> None:
         "secure_delete=ON",  # erased personal values are overwritten, not only unlinked
     ):
         connection.execute(f"PRAGMA {pragma}")
-
-
-def _install(connection: Connection) -> None:
-    schema.metadata.create_all(connection)
-    found = connection.execute(select(schema.meta.c.value).where(schema.meta.c.key == "schema")).scalar()
-    if found is None:
-        connection.execute(insert(schema.meta).values(key="schema", value=str(schema.SCHEMA_VERSION)))
-        connection.execute(insert(schema.tree).values(id=1, size=0, frontier=b""))
-    elif int(found) != schema.SCHEMA_VERSION:
-        raise LedgerMisuse(f"the ledger has schema {found}, this version knows {schema.SCHEMA_VERSION}: upgrade Wharfinger")

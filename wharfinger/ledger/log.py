@@ -1,22 +1,31 @@
 """The sequencer: gives records their numbers, hashes them into the log, and writes both. Runs inside its caller's transaction.
 
 Crash before the commit: nothing of the batch exists, and its stream entries are settled again. After: all of it exists once,
-for a record that is already there is left out by its (event key, hash).
+for a record that is already there is left out by its source, event id and hash.
 """
 
 import secrets
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from typing import Final
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, delete, insert, select, tuple_, update
 
 from wharfinger.ledger import schema
+from wharfinger.ledger.bulk import bulk_insert
 from wharfinger.ledger.merkle import Frontier, leaf_hash
-from wharfinger.ledger.record import PUBLIC_FIELDS, SECRET_BYTES, AuditRecord, canonical, commitments, event_key
+from wharfinger.ledger.packing import pack_digest, pack_hash, unpack_digest
+from wharfinger.ledger.record import SECRET_BYTES, AuditRecord, RecordKind, canonical, commitments
+from wharfinger.ledger.rows import row_key, to_row, words_of
+from wharfinger.ledger.tiles import extend
+from wharfinger.ledger.words import Words
 
 ID_REUSED: Final = "id_reused"
 """Flag: the same event id came with another body, by a clash or by somebody's hand."""
+_CHUNK: Final = 500
+
+Place = tuple[str, str, str]
+"""Source, repository and tag."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,64 +36,169 @@ class Appended:
     record: AuditRecord
 
 
-def append(connection: Connection, records: Sequence[tuple[AuditRecord, bytes]]) -> list[Appended | None]:
+@dataclass(frozen=True, slots=True)
+class Tree:
+    """The sequencer's row."""
+
+    size: int
+    frontier: bytes
+    recorded_at: int
+    epoch: int
+
+
+def read_tree(connection: Connection, *, lock: bool = False) -> Tree:
+    """The log as it is. ``lock``: for appending; others wait (SQLite's one writer holds its lock already)."""
+    table = schema.tree.c
+    query = select(table.size, table.frontier, table.recorded_at, table.epoch)
+    row = connection.execute(query.with_for_update() if lock else query).one()
+    return Tree(row.size, row.frontier, row.recorded_at, row.epoch)
+
+
+def append(connection: Connection, words: Words, records: Sequence[tuple[AuditRecord, bytes]]) -> list[Appended | None]:
     """Write records at the log's end.
 
     Args:
         connection: inside a writing transaction.
+        words: the process's dictionary.
         records: each with its raw event, compressed; empty when not kept.
 
     Returns:
         for each record where it stands now, or None when the log had it already.
     """
-    size, frontier = connection.execute(select(schema.tree.c.size, schema.tree.c.frontier)).one()
-    tree = Frontier.from_bytes(size, frontier)
-    known = _known(connection, [record for record, _ in records])
-    keys = {key for key, _ in known}
+    tree = read_tree(connection, lock=True)
+    known = _Known(connection, [record for record, _ in records])
+    tags = _Tags(connection, words, [record for record, _ in records], tree.epoch)
     appended: list[Appended | None] = []
-    rows: list[dict[str, object]] = []
-    people: list[dict[str, object]] = []
-    raws: list[dict[str, object]] = []
-    hashes: list[bytes] = []
-    for record, raw in records:
-        identity = (event_key(record.source, record.event_id), record.event_sha)
-        if identity in known:
+    seq = tree.size
+    for record, _ in records:
+        marked = known.mark(record)
+        if marked is None:
             appended.append(None)
             continue
-        written = _flagged(record) if identity[0] in keys else record
-        known.add(identity)
-        keys.add(identity[0])
-        seq = size + len(rows)
-        secret = secrets.token_bytes(SECRET_BYTES)
-        rows.append({name: getattr(written, name) for name in PUBLIC_FIELDS} | {"seq": seq, "event_key": identity[0]})
-        people.append(asdict(written.personal) | {"seq": seq, "secret": secret})
-        hashes.append(leaf_hash(canonical(written, seq=seq, committed=commitments(written, secret))))
-        if raw:
-            raws.append({"seq": seq, "body": raw})
+        recorded_at = max(marked.recorded_at, tree.recorded_at)
+        written = tags.remember(replace(marked, recorded_at=recorded_at) if recorded_at != marked.recorded_at else marked)
         appended.append(Appended(seq, written))
-    if rows:
-        _insert(connection, rows, people, raws)
-        connection.execute(insert(schema.leaves), [{"idx": size + at, "hash": leaf} for at, leaf in enumerate(hashes)])
-        grown = tree.append(hashes)
-        connection.execute(update(schema.tree).values(size=grown.size, frontier=grown.to_bytes()))
+        seq += 1
+    _write(connection, words, tree, [one for one in appended if one is not None], {
+        one.seq: raw for one, (_, raw) in zip(appended, records, strict=True) if one is not None and raw
+    })  # fmt: skip
+    tags.write(connection, [one for one in appended if one is not None])
     return appended
 
 
-def _flagged(record: AuditRecord) -> AuditRecord:
-    return replace(record, flags=" ".join(sorted({*record.flags.split(), ID_REUSED})))
+def _write(connection: Connection, words: Words, tree: Tree, appended: Sequence[Appended], raws: dict[int, bytes]) -> None:
+    if not appended:
+        return
+    wanted = {word for one in appended for word in words_of(one.record)}
+    numbers = words.numbers(connection, wanted, epoch=tree.epoch)
+    rows: list[tuple[object, ...]] = []
+    hashes: list[bytes] = []
+    for one in appended:
+        secret = secrets.token_bytes(SECRET_BYTES)
+        rows.append(to_row(one.record, seq=one.seq, secret=secret, numbers=numbers))
+        hashes.append(leaf_hash(canonical(one.record, seq=one.seq, committed=commitments(one.record, secret))))
+    bulk_insert(connection, schema.records, rows)
+    bulk_insert(connection, schema.raw_events, list(raws.items()))
+    _grow(connection, tree, hashes, appended[-1].record.recorded_at)
 
 
-def _insert(
-    connection: Connection, rows: list[dict[str, object]], people: list[dict[str, object]], raws: list[dict[str, object]]
-) -> None:
-    connection.execute(insert(schema.records), rows)
-    connection.execute(insert(schema.personal), people)
-    if raws:
-        connection.execute(insert(schema.raw_events), raws)
+def _grow(connection: Connection, tree: Tree, hashes: Sequence[bytes], recorded_at: int) -> None:
+    changed = extend(lambda level, number: read_tile(connection, level, number), tree.size, hashes)
+    connection.execute(delete(schema.tiles).where(tuple_(schema.tiles.c.level, schema.tiles.c.number).in_(list(changed))))
+    connection.execute(
+        insert(schema.tiles), [{"level": level, "number": number, "hashes": held} for (level, number), held in changed.items()]
+    )
+    grown = Frontier.from_bytes(tree.size, tree.frontier).append(hashes)
+    connection.execute(update(schema.tree).values(size=grown.size, frontier=grown.to_bytes(), recorded_at=recorded_at))
 
 
-def _known(connection: Connection, records: Sequence[AuditRecord]) -> set[tuple[bytes, str]]:
-    keys = {event_key(record.source, record.event_id) for record in records}
-    table = schema.records.c
-    found = connection.execute(select(table.event_key, table.event_sha).where(table.event_key.in_(keys)))
-    return {(row.event_key, row.event_sha) for row in found}
+def read_tile(connection: Connection, level: int, number: int) -> bytes:
+    """The hashes of a tile; empty when it is not there."""
+    table = schema.tiles.c
+    found = connection.execute(select(table.hashes).where(table.level == level, table.number == number)).scalar()
+    return found or b""
+
+
+class _Known:
+    """Which of a batch's records the log has already, and which ids it has with another body."""
+
+    def __init__(self, connection: Connection, records: Sequence[AuditRecord]) -> None:
+        keys = list({row_key(record.source, record.event_id) for record in records})
+        table = schema.records.c
+        self._bodies: dict[bytes, set[bytes | None]] = {}
+        for at in range(0, len(keys), _CHUNK):
+            query = select(table.event_key, table.event_sha).where(table.event_key.in_(keys[at : at + _CHUNK]))
+            for row in connection.execute(query):
+                self._bodies.setdefault(row.event_key, set()).add(row.event_sha)
+
+    def mark(self, record: AuditRecord) -> AuditRecord | None:
+        """The record, flagged when its id is known with another body; None when it is known itself."""
+        bodies = self._bodies.setdefault(row_key(record.source, record.event_id), set())
+        body = pack_hash(record.event_sha)
+        # An erased record has no hash any more: whatever comes again under its id is taken for it.
+        if body in bodies or None in bodies:
+            return None
+        reused = bool(bodies)
+        bodies.add(body)
+        return replace(record, flags=" ".join(sorted({*record.flags.split(), ID_REUSED}))) if reused else record
+
+
+class _Tags:
+    """What each tag of a batch was before, and is after it."""
+
+    def __init__(self, connection: Connection, words: Words, records: Sequence[AuditRecord], epoch: int) -> None:
+        self._words, self._epoch = words, epoch
+        self._now: dict[Place, str] = {}
+        self._changed: dict[Place, tuple[str, int]] = {}
+        wanted = {_place(record) for record in records if _moves_tag(record)}
+        if not wanted:
+            return
+        named = {("source", source) for source, _, _ in wanted} | {("repository", repository) for _, repository, _ in wanted}
+        self._numbers = words.numbers(connection, named, epoch=epoch)
+        by_number = {self._key(place): place for place in wanted}
+        table = schema.tags.c
+        keys = list(by_number)
+        for at in range(0, len(keys), _CHUNK):
+            query = select(table.source, table.repository, table.tag, table.digest).where(
+                tuple_(table.repository, table.tag, table.source).in_(keys[at : at + _CHUNK])
+            )
+            for row in connection.execute(query):
+                self._now[by_number[row.repository, row.tag, row.source]] = unpack_digest(row.digest)
+
+    def remember(self, record: AuditRecord) -> AuditRecord:
+        """The record with what its tag was before; from then on the tag is what the record says."""
+        if not _moves_tag(record):
+            return record
+        place = _place(record)
+        previous = self._now.get(place, "")
+        self._now[place] = record.digest
+        return replace(record, previous_digest=previous) if previous else record
+
+    def write(self, connection: Connection, appended: Iterable[Appended]) -> None:
+        """Keep what the tags are now."""
+        latest = {_place(one.record): one.seq for one in appended if _moves_tag(one.record)}
+        if not latest:
+            return
+        table = schema.tags
+        keys = [self._key(place) for place in latest]
+        for at in range(0, len(keys), _CHUNK):
+            chosen = tuple_(table.c.repository, table.c.tag, table.c.source).in_(keys[at : at + _CHUNK])
+            connection.execute(delete(table).where(chosen))
+        rows = [
+            dict(zip(("repository", "tag", "source"), self._key(place), strict=True))
+            | {"digest": pack_digest(self._now[place]), "seq": seq}
+            for place, seq in latest.items()
+        ]
+        connection.execute(insert(table), rows)
+
+    def _key(self, place: Place) -> tuple[int, str, int]:
+        source, repository, tag = place
+        return self._numbers["repository", repository], tag, self._numbers["source", source]
+
+
+def _place(record: AuditRecord) -> Place:
+    return record.source, record.repository, record.tag
+
+
+def _moves_tag(record: AuditRecord) -> bool:
+    return record.kind is RecordKind.EVENT and bool(record.tag) and record.action in {"push", "untag"}

@@ -10,11 +10,15 @@ from sqlalchemy import Connection, and_, exists, insert, or_, select, update
 from sqlalchemy.sql import ColumnElement
 
 from wharfinger.ledger import schema
+from wharfinger.ledger.codes import CODES
 from wharfinger.ledger.database import Database
 from wharfinger.ledger.errors import LeaseLost
 from wharfinger.ledger.log import append
+from wharfinger.ledger.packing import unpack_digest
+from wharfinger.ledger.reading import read_records
 from wharfinger.ledger.record import AuditRecord, Personal, RecordKind, canonical_json
 from wharfinger.ledger.values import Claim, DeliveryState, Standing
+from wharfinger.ledger.words import Words
 from wharfinger.wire.event import Action, Kind
 from wharfinger.wire.names import DeliveryId
 
@@ -22,7 +26,8 @@ LEASE_MS: Final = 15_000
 """A killed worker's delivery is taken over after this long. Longer than any single outside step may take."""
 
 _D = schema.deliveries.c
-_MANIFESTS: Final = (Kind.MANIFEST.value, Kind.INDEX.value)
+_R = schema.records.c
+_MANIFESTS: Final = (CODES[Kind.MANIFEST], CODES[Kind.INDEX])
 
 
 def due(database: Database, *, now_ms: int, limit: int = 100, target: str | None = None) -> list[DeliveryId]:
@@ -60,7 +65,7 @@ def claim(database: Database, delivery: DeliveryId, *, now_ms: int) -> Claim | N
         )
         if taken.rowcount == 0:
             return None
-        claimed = _read_claim(connection, delivery)
+        claimed = _read_claim(connection, database.words, delivery)
         connection.execute(
             insert(schema.attempts).values(delivery=delivery, attempt=claimed.attempt, started_at=now_ms, outcome="")
         )
@@ -107,7 +112,7 @@ def finish(database: Database, held: Claim, *, state: DeliveryState, reason: str
     with database.writing() as connection:
         _release(connection, held, state, reason, now_ms, due_at=0, counts=True)
         _close_attempt(connection, held, state.value, reason, now_ms, counts=True)
-        append(connection, [(_outcome(held, state, reason, now_ms), b"")])
+        append(connection, database.words, [(_outcome(held, state, reason, now_ms), b"")])
 
 
 def _claimable(now_ms: int) -> ColumnElement[bool]:
@@ -145,21 +150,11 @@ def _close_attempt(connection: Connection, held: Claim, outcome: str, detail: st
         connection.execute(table.delete().where(mine))
 
 
-def _read_claim(connection: Connection, delivery: DeliveryId) -> Claim:
-    table, record, people = schema.deliveries, schema.records, schema.personal
-    row = connection.execute(
-        select(
-            _D.fence,
-            _D.attempts,
-            _D.created_at,
-            _D.rule,
-            _D.target,
-            record,
-            people.c.account,
-        )
-        .select_from(table.join(record, record.c.seq == _D.seq).join(people, people.c.seq == _D.seq))
-        .where(_D.id == delivery)
-    ).one()
+def _read_claim(connection: Connection, words: Words, delivery: DeliveryId) -> Claim:
+    table = schema.deliveries
+    row = connection.execute(select(table).where(_D.id == delivery)).one()
+    (push,) = read_records(connection, words, [row.seq])
+    record = push.record
     return Claim(
         id=delivery,
         fence=row.fence,
@@ -168,64 +163,66 @@ def _read_claim(connection: Connection, delivery: DeliveryId) -> Claim:
         rule=row.rule,
         target=row.target,
         seq=row.seq,
-        source=row.source,
-        repository=row.repository,
-        tag=row.tag,
-        digest=row.digest,
-        media_type=row.media_type,
-        event_id=row.event_id,
-        verdict=row.verdict,
-        account=row.account,
-        jti=row.jti,
-        occurred_at=row.occurred_at,
+        source=record.source,
+        repository=record.repository,
+        tag=record.tag,
+        digest=record.digest,
+        media_type=record.media_type,
+        event_id=record.event_id,
+        verdict=record.verdict,
+        account=record.personal.account,
+        jti=record.jti,
+        occurred_at=record.occurred_at,
+    )
+
+
+def _same_place(held: Claim, *, tag: bool) -> ColumnElement[bool]:
+    """Records of the claimed push's repository, in its registry; of its tag too."""
+    mine = schema.records.alias("mine")
+    columns = ("source", "repository", "tag") if tag else ("source", "repository")
+    return and_(
+        *(_R[name] == select(mine.c[name]).where(mine.c.seq == held.seq).scalar_subquery() for name in columns),
     )
 
 
 def _later_digest(connection: Connection, held: Claim) -> str | None:
-    table = schema.records.c
     newest = connection.execute(
-        select(table.digest)
+        select(_R.digest)
         .where(
-            table.kind == RecordKind.EVENT.value,
-            table.action == Action.PUSH.value,
-            table.object_kind.in_(_MANIFESTS),
-            table.source == held.source,
-            table.repository == held.repository,
-            table.tag == held.tag,
-            table.seq > held.seq,
+            _same_place(held, tag=True),
+            _R.tag != "",
+            _R.seq > held.seq,
+            _R.kind == CODES[RecordKind.EVENT],
+            _R.action == CODES[Action.PUSH],
+            _R.object_kind.in_(_MANIFESTS),
         )
-        .order_by(table.seq.desc())
+        .order_by(_R.seq.desc())
         .limit(1)
     ).scalar()
-    return None if newest in (None, held.digest) else str(newest)
+    found = unpack_digest(newest)
+    return None if found in ("", held.digest) else found
 
 
 def _overtaken(connection: Connection, held: Claim, whole_target: bool) -> bool:  # noqa: FBT001 - positional only here
-    table = schema.records.c
     query = (
         select(_D.id)
-        .join(schema.records, table.seq == _D.seq)
+        .join(schema.records, _R.seq == _D.seq)
         .where(_D.target == held.target, _D.seq > held.seq, _D.state == DeliveryState.DELIVERED.value)
     )
     if not whole_target:
-        query = query.where(table.source == held.source, table.repository == held.repository, table.tag == held.tag)
+        query = query.where(_same_place(held, tag=True))
     return connection.execute(query.limit(1)).first() is not None
 
 
 def _last_delivered(connection: Connection, held: Claim) -> str | None:
-    table = schema.records.c
-    return connection.execute(
-        select(table.digest)
-        .join(schema.deliveries, _D.seq == table.seq)
-        .where(
-            _D.target == held.target,
-            _D.state == DeliveryState.DELIVERED.value,
-            table.source == held.source,
-            table.repository == held.repository,
-        )
+    found = connection.execute(
+        select(_R.digest)
+        .join(schema.deliveries, _D.seq == _R.seq)
+        .where(_D.target == held.target, _D.state == DeliveryState.DELIVERED.value, _same_place(held, tag=False))
         .order_by(_D.updated_at.desc(), _D.seq.desc())
         .limit(1)
     ).scalar()
+    return unpack_digest(found) or None
 
 
 def _outcome(held: Claim, state: DeliveryState, reason: str, now_ms: int) -> AuditRecord:

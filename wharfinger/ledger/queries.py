@@ -3,22 +3,30 @@
 A reference is a digest, ``repository:tag``, a token id, an event id or a delivery id; the chain is walked both ways from it.
 """
 
-import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row, or_, select
+from sqlalchemy import Connection, Row, func, literal_column, select
+from sqlalchemy.sql import ColumnElement
 
 from wharfinger.ledger import schema
+from wharfinger.ledger.codes import CODES
 from wharfinger.ledger.database import Database
+from wharfinger.ledger.issued import from_record
+from wharfinger.ledger.packing import pack_digest, pack_id, pack_jti
+from wharfinger.ledger.reading import Stored, read_records
 from wharfinger.ledger.record import RecordKind
+from wharfinger.ledger.rows import row_key
+from wharfinger.ledger.words import Words
+from wharfinger.wire.jti import has_shape
+from wharfinger.wire.scope import Scope
 
 MAX_EVENTS: Final = 200
 """Events of one trace, newest first; a digest that is pulled all day has more than anybody reads."""
 
 _R = schema.records.c
-_MEANT: Final = ("push", "mount", "delete", "untag")
+_MEANT: Final = tuple(CODES[action] for action in ("push", "mount", "delete", "untag"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +52,7 @@ class TracedEvent:
     repository: str
     tag: str
     digest: str
+    previous_digest: str
     occurred_at: int
     client_addr: str
     user_agent: str
@@ -118,78 +127,93 @@ class Trace:
 def trace(database: Database, ref: str) -> Trace:
     """Walk the chain around a reference. Raises LedgerUnavailable."""
     with database.reading() as connection:
-        events = _events(connection, ref)
+        events = _events(connection, database.words, ref)
         jtis = {event.attribution.jti for event in events if event.attribution.jti} | {ref}
         deliveries = _deliveries(connection, [event.seq for event in events])
-        return Trace(ref, _issuances(connection, jtis), events, deliveries)
+        return Trace(ref, _issuances(connection, database.words, jtis), events, deliveries)
 
 
-def _events(connection: Connection, ref: str) -> list[TracedEvent]:
-    repository, colon, tag = ref.rpartition(":")
-    named = [_R.digest == ref, _R.event_id == ref, _R.jti == ref]
-    named.append(_R.seq.in_(select(schema.deliveries.c.seq).where(schema.deliveries.c.id == ref)))
-    if colon:
-        named.append((_R.repository == repository) & (_R.tag == tag))
-    if "@" in ref:
-        named.append(_R.digest == ref.partition("@")[2])
-    people = schema.personal
-    query = (
-        select(schema.records, people.c.account, people.c.client_addr, people.c.user_agent)
-        .join(people, people.c.seq == _R.seq)
-        .where(_R.kind == RecordKind.EVENT.value, or_(*named))
+def _events(connection: Connection, words: Words, ref: str) -> list[TracedEvent]:
+    seqs: set[int] = set()
+    for named in _named(connection, words, ref):
         # What changed the registry before what only read it: the push is never crowded out by pulls.
-        .order_by(_R.action.in_(_MEANT).desc(), _R.seq.desc())
-        .limit(MAX_EVENTS)
-    )
-    return sorted((_event(row) for row in connection.execute(query)), key=lambda event: event.seq)
+        query = (
+            select(_R.seq)
+            .where(_R.kind == CODES[RecordKind.EVENT], *named)
+            .order_by(_R.action.in_(_MEANT).desc(), _R.seq.desc())
+            .limit(MAX_EVENTS)
+        )
+        seqs |= set(connection.execute(query).scalars())
+    found = read_records(connection, words, seqs)
+    return [_event(one) for one in found if one.record.kind is RecordKind.EVENT][-MAX_EVENTS:]
 
 
-def _event(row: Row[Any]) -> TracedEvent:
+def _named(connection: Connection, words: Words, ref: str) -> Iterator[tuple[ColumnElement[bool], ...]]:
+    """Each way in which a reference may name events, as conditions that an index answers."""
+    repository, colon, tag = ref.rpartition(":")
+    digest = pack_digest(ref.partition("@")[2] or ref)
+    yield func.substr(_R.digest, literal_column("2"), literal_column("8")) == (digest or b"")[1:9], _R.digest == digest
+    sources = words.all_of(connection, "source")
+    keys = [row_key(source, ref) for source in ("", *sources)]
+    yield _R.event_key.in_(keys), _R.event_id == pack_id(ref)
+    if has_shape(ref):
+        jti = pack_jti(ref)
+        yield func.substr(_R.jti, literal_column("1"), literal_column("8")) == (jti or b"")[:8], _R.jti == jti
+    yield (_R.seq.in_(select(schema.deliveries.c.seq).where(schema.deliveries.c.id == ref)),)
+    number = words.existing(connection, "repository", [repository]).get(repository)
+    if colon and number is not None:
+        yield _R.repository == number, _R.tag == tag, _R.tag != ""
+
+
+def _event(one: Stored) -> TracedEvent:
+    record = one.record
+    personal = record.personal
     return TracedEvent(
-        seq=row.seq,
-        event_id=row.event_id,
-        source=row.source,
-        action=row.action,
-        kind=row.object_kind,
-        repository=row.repository,
-        tag=row.tag,
-        digest=row.digest,
-        occurred_at=row.occurred_at,
-        client_addr=row.client_addr,
-        user_agent=row.user_agent,
-        attribution=Attributed(row.verdict, row.account, row.jti, row.reason, tuple(row.flags.split())),
+        seq=one.seq,
+        event_id=record.event_id,
+        source=record.source,
+        action=record.action,
+        kind=record.object_kind,
+        repository=record.repository,
+        tag=record.tag,
+        digest=record.digest,
+        previous_digest=record.previous_digest,
+        occurred_at=record.occurred_at,
+        client_addr=personal.client_addr,
+        user_agent=personal.user_agent,
+        attribution=Attributed(record.verdict, personal.account, record.jti, record.reason, tuple(record.flags.split())),
     )
 
 
-def _issuances(connection: Connection, jtis: set[str]) -> list[TracedIssuance]:
-    table, people = schema.issuances, schema.personal
-    query = (
-        select(table, people.c.account, people.c.client_addr, people.c.claimed_addr, people.c.user_agent)
-        .join(people, people.c.seq == table.c.seq)
-        .where(table.c.jti.in_(jtis))
-        .order_by(table.c.seq)
-    )
-    return [_issuance(row) for row in connection.execute(query)]
+def _issuances(connection: Connection, words: Words, jtis: set[str]) -> list[TracedIssuance]:
+    packed = [pack_jti(jti) for jti in jtis if has_shape(jti)]
+    seqs = connection.execute(select(schema.issuances.c.seq).where(schema.issuances.c.jti.in_(packed))).scalars().all()
+    return [_issuance(one) for one in read_records(connection, words, seqs)]
 
 
-def _issuance(row: Row[Any]) -> TracedIssuance:
+def _issuance(one: Stored) -> TracedIssuance:
+    issuance = from_record(one.record, erased=one.erased)
     return TracedIssuance(
-        seq=row.seq,
-        jti=row.jti,
-        account=row.account,
-        credential={"kind": row.credential_kind, "id": row.credential_id},
-        authenticated_by=row.authenticated_by,
-        client_addr=row.client_addr,
-        claimed_addr=row.claimed_addr,
-        user_agent=row.user_agent,
-        service=row.service,
-        asked=json.loads(row.asked),
-        granted=json.loads(row.granted),
-        rules=json.loads(row.rules),
-        policy=row.policy,
-        issued_at=row.issued_at,
-        expires_at=row.expires_at,
+        seq=one.seq,
+        jti=issuance.jti,
+        account=issuance.account,
+        credential={"kind": issuance.credential.kind, "id": issuance.credential.id},
+        authenticated_by=issuance.authenticated_by,
+        client_addr=issuance.client_addr,
+        claimed_addr=issuance.claimed_addr,
+        user_agent=issuance.user_agent,
+        service=issuance.service,
+        asked=[_scope(scope) for scope in issuance.asked],
+        granted=[_scope(scope) for scope in issuance.granted],
+        rules=list(issuance.rules),
+        policy=issuance.policy,
+        issued_at=issuance.issued_at,
+        expires_at=issuance.expires_at,
     )
+
+
+def _scope(scope: Scope) -> dict[str, Any]:
+    return {"type": scope.type, "name": scope.name, "actions": list(scope.actions)}
 
 
 def _deliveries(connection: Connection, pushes: Sequence[int]) -> list[TracedDelivery]:

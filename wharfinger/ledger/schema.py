@@ -1,4 +1,8 @@
-"""The tables, as SQLAlchemy Core describes them, and their version. Leaves opening and upgrading to ``database``."""
+"""The tables, as SQLAlchemy Core describes them. Leaves opening to ``database``, their history to ``migrations``.
+
+Written for millions of rows on one disk: texts that repeat are numbers of ``words``, digests and ids are bytes, an index holds
+eight bytes of a hash where that is enough to find few rows. Queries compare the whole value beside it.
+"""
 
 from typing import Final
 
@@ -11,12 +15,15 @@ from sqlalchemy import (
     LargeBinary,
     MetaData,
     PrimaryKeyConstraint,
+    SmallInteger,
     Table,
     Text,
     UniqueConstraint,
+    func,
+    text,
 )
 
-SCHEMA_VERSION: Final = 1
+from wharfinger.ledger.codes import CODES
 
 metadata = MetaData()
 
@@ -29,113 +36,183 @@ def _number(name: str) -> Column[int]:
     return Column(name, BigInteger, nullable=False, server_default="0")
 
 
-meta = Table("meta", metadata, Column("key", Text, primary_key=True), Column("value", Text, nullable=False))
-"""One row: ``schema`` → the version."""
+def _code(name: str) -> Column[int]:
+    return Column(name, SmallInteger, nullable=False, server_default="0")
+
+
+def _word(name: str) -> Column[int]:
+    return Column(name, Integer, nullable=False, server_default="0")
+
+
+def _bytes(name: str) -> Column[bytes | None]:
+    return Column(name, LargeBinary, nullable=True)
+
+
+words = Table(
+    "words",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("kind", SmallInteger, nullable=False),
+    Column("text", Text, nullable=False),
+    UniqueConstraint("kind", "text", name="words_once"),
+)
+"""Texts that repeat: repositories, accounts, addresses… 0 stands for the empty text and has no row."""
 
 records = Table(
     "records",
     metadata,
     # The sequencer gives the number; it is the leaf's index in the log, from 0 and without gaps.
-    Column("seq", Integer, primary_key=True, autoincrement=False),
-    Column("kind", Text, nullable=False),
+    Column("seq", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=False),
+    _code("kind"),
+    # Never falls from one record to the next, so that a time is found by halving.
     _number("recorded_at"),
     _number("occurred_at"),
-    _text("source"),
-    _text("event_id"),
-    _text("event_sha"),
-    _text("action"),
-    _text("object_kind"),
-    _text("repository"),
-    _text("from_repository"),
+    _word("source"),
+    # Eight bytes of the hash of source and event id: the place to look for the same event.
+    Column("event_key", LargeBinary, nullable=False),
+    _bytes("event_id"),
+    _bytes("event_sha"),
+    _code("action"),
+    _code("object_kind"),
+    _word("repository"),
+    _word("from_repository"),
     _text("tag"),
-    _text("digest"),
-    _text("media_type"),
+    _bytes("digest"),
+    _bytes("previous_digest"),
+    _word("media_type"),
     _number("size"),
-    _text("method"),
-    _text("request_id"),
-    _text("instance_id"),
-    _text("registry_host"),
-    _text("verdict"),
+    _code("method"),
+    _bytes("request_id"),
+    _word("instance_id"),
+    _word("registry_host"),
+    _code("verdict"),
     _text("reason"),
-    _text("flags"),
-    _text("jti"),
-    _text("credential_kind"),
-    _text("credential_id"),
+    _word("flags"),
+    _bytes("jti"),
+    _word("credential"),
     _text("detail"),
-    Column("event_key", LargeBinary(16), nullable=False),
-    # The dedupe key: a re-delivery is the same pair; the same id with another body is another row, and an alarm.
-    UniqueConstraint("event_key", "event_sha", name="records_once"),
-    Index("records_digest", "digest"),
-    Index("records_jti", "jti"),
-    Index("records_place", "repository", "tag", "seq"),
-    Index("records_event_id", "event_id"),
-)
-
-personal = Table(
-    "personal",
-    metadata,
-    Column("seq", Integer, ForeignKey("records.seq"), primary_key=True, autoincrement=False),
-    Column("secret", LargeBinary(32)),
-    _text("account"),
+    # From here on what tells of a person: emptied by erasure. ``secret`` salts the commitments to it.
+    _bytes("secret"),
+    _word("account"),
     _text("actor"),
-    _text("client_addr"),
-    _text("claimed_addr"),
-    _text("user_agent"),
-    _text("raw_sha256"),
-    # Filled when the clear values are erased: what the leaf commits to must stay known.
-    _text("commitments"),
-    Index("personal_account", "account", "seq"),
+    _word("client_addr"),
+    _word("claimed_addr"),
+    _word("user_agent"),
+    Index("records_event_key", "event_key"),
+    Index("records_digest", func.substr(text("digest"), 2, 8)),
+    Index("records_jti", func.substr(text("jti"), 1, 8)),
+    Index("records_repository", "repository", "seq"),
+    Index("records_account", "account", "seq"),
+    Index("records_credential", "credential", "seq"),
+    Index("records_client_addr", "client_addr", "seq"),
+    Index("records_tag", "repository", "tag", "seq", sqlite_where=text("tag <> ''"), postgresql_where=text("tag <> ''")),
 )
+"""The audit trail."""
+
+
+def _partial(name: str, column: str, condition: str) -> Index:
+    return Index(name, records.c[column], records.c.seq, sqlite_where=text(condition), postgresql_where=text(condition))
+
+
+NOT_EVENT: Final = f"kind <> {CODES['event']}"
+NOT_EXACT: Final = f"verdict NOT IN ({CODES['']}, {CODES['exact']})"
+NOT_READ: Final = f"action NOT IN ({CODES['pull']}, {CODES['probe']})"
+FLAGGED: Final = "flags <> 0"
+# What is rare and asked for: each is a small index over the few rows it is about.
+_partial("records_kind", "kind", NOT_EVENT)
+_partial("records_verdict", "verdict", NOT_EXACT)
+_partial("records_action", "action", NOT_READ)
+_partial("records_flags", "flags", FLAGGED)
+
+erased = Table(
+    "erased",
+    metadata,
+    Column(
+        "seq", BigInteger().with_variant(Integer, "sqlite"), ForeignKey("records.seq"), primary_key=True, autoincrement=False
+    ),
+    Column("commitments", LargeBinary, nullable=False),
+)
+"""What the leaves of erased records commit to, kept when values and secret go."""
+
+pruned = Table(
+    "pruned",
+    metadata,
+    Column("seq", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=False),
+    # The record of the log that tells of it.
+    Column("by", BigInteger().with_variant(Integer, "sqlite"), nullable=False),
+)
+"""The numbers of records that the rules of retention removed. Their leaves stay in the tiles."""
 
 raw_events = Table(
     "raw_events",
     metadata,
-    Column("seq", Integer, ForeignKey("records.seq"), primary_key=True, autoincrement=False),
+    Column(
+        "seq", BigInteger().with_variant(Integer, "sqlite"), ForeignKey("records.seq"), primary_key=True, autoincrement=False
+    ),
     Column("body", LargeBinary, nullable=False),
 )
-"""Events as they came, zlib-compressed, when small enough; their hash is committed either way."""
+"""Events as they came, compressed, when small enough; their hash is committed either way."""
 
-leaves = Table(
-    "leaves",
+tiles = Table(
+    "tiles",
     metadata,
-    Column("idx", Integer, primary_key=True, autoincrement=False),
-    Column("hash", LargeBinary(32), nullable=False),
+    Column("level", SmallInteger, nullable=False),
+    Column("number", BigInteger().with_variant(Integer, "sqlite"), nullable=False),
+    Column("hashes", LargeBinary, nullable=False),
+    PrimaryKeyConstraint("level", "number"),
 )
+"""The log's hashes, 256 in a row, as C2SP tlog-tiles has them; the last of each level is partial."""
 
 tree = Table(
     "tree",
     metadata,
-    Column("id", Integer, primary_key=True),
-    Column("size", Integer, nullable=False),
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    _number("size"),
     Column("frontier", LargeBinary, nullable=False),
+    _number("recorded_at"),
+    # Raised when words are removed: who remembers any forgets them all.
+    _number("epoch"),
 )
-"""One row: the log's size and frontier."""
+"""One row, the sequencer's: the log's size and frontier. Whoever appends locks it."""
+
+checkpoints = Table(
+    "checkpoints",
+    metadata,
+    Column("size", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=False),
+    Column("root", LargeBinary, nullable=False),
+    _text("note"),
+    _number("made_at"),
+)
+"""Signed checkpoints of the log, with the cosignatures that came."""
 
 issuances = Table(
     "issuances",
     metadata,
-    Column("jti", Text, primary_key=True),
-    Column("seq", Integer, ForeignKey("records.seq"), nullable=False, unique=True),
-    _text("credential_kind"),
-    _text("credential_id"),
-    _text("authenticated_by"),
-    _text("service"),
-    _text("asked"),
-    _text("granted"),
-    _text("rules"),
-    _text("policy"),
-    _number("issued_at"),
-    _number("not_before"),
+    Column("jti", LargeBinary, primary_key=True),
+    Column("seq", BigInteger().with_variant(Integer, "sqlite"), ForeignKey("records.seq"), nullable=False, unique=True),
     _number("expires_at"),
-    Index("issuances_credential", "credential_id", "seq"),
+    # The latest record that named it: an issuance nobody used may be pruned sooner.
+    _number("used_at"),
 )
-"""Tokens, without what tells of a person: that stands in ``personal``."""
+"""Where a token's record is; what it says stands in that record's ``detail``."""
+
+tags = Table(
+    "tags",
+    metadata,
+    Column("source", Integer, nullable=False),
+    Column("repository", Integer, nullable=False),
+    Column("tag", Text, nullable=False),
+    Column("digest", LargeBinary, nullable=True),
+    _number("seq"),
+    PrimaryKeyConstraint("repository", "tag", "source"),
+)
+"""What each tag is, as far as the trail knows; no digest: it was removed."""
 
 deliveries = Table(
     "deliveries",
     metadata,
     Column("id", Text, primary_key=True),
-    Column("seq", Integer, ForeignKey("records.seq"), nullable=False),
+    Column("seq", BigInteger().with_variant(Integer, "sqlite"), ForeignKey("records.seq"), nullable=False),
     Column("rule", Text, nullable=False),
     Column("target", Text, nullable=False),
     Column("state", Text, nullable=False),
@@ -162,3 +239,10 @@ attempts = Table(
     _text("detail"),
     PrimaryKeyConstraint("delivery", "attempt"),
 )
+
+WORD_KINDS: Final = (
+    "source", "repository", "media_type", "instance_id", "registry_host", "flags", "credential",
+    "account", "client_addr", "user_agent",
+)  # fmt: skip
+"""What a word may be, by its number from 1. Only ever added to at the end."""
+PERSONAL_KINDS: Final = frozenset({"account", "client_addr", "user_agent"})

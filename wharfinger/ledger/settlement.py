@@ -7,48 +7,65 @@ new brings its issuance and its deliveries.
 
 from collections.abc import Iterable, Sequence
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, insert, select, update
 
 from wharfinger.ledger import schema
 from wharfinger.ledger.database import Database
-from wharfinger.ledger.log import append
-from wharfinger.ledger.record import canonical_json
-from wharfinger.ledger.values import DeliveryState, Entry, Settled, scopes_json
-from wharfinger.wire.codec import decode
-from wharfinger.wire.issuance import Credential, Issuance
-from wharfinger.wire.names import Account, DeliveryId, Jti
-from wharfinger.wire.scope import Scope
+from wharfinger.ledger.issued import from_record
+from wharfinger.ledger.log import Appended, append
+from wharfinger.ledger.packing import pack_jti
+from wharfinger.ledger.reading import read_records
+from wharfinger.ledger.values import DeliveryState, Entry, Settled
+from wharfinger.wire.issuance import Issuance
+from wharfinger.wire.names import DeliveryId, Jti
+
+_CHUNK = 500
 
 
 def commit(database: Database, entries: Sequence[Entry], *, now_ms: int) -> Settled:
     """Write a batch. Raises LedgerUnavailable when it is not written."""
     with database.writing() as connection:
-        appended = append(connection, [(entry.record, entry.raw) for entry in entries])
-        new = [(written.seq, entry) for written, entry in zip(appended, entries, strict=True) if written is not None]
+        appended = append(connection, database.words, [(entry.record, entry.raw) for entry in entries])
+        new = [(written, entry) for written, entry in zip(appended, entries, strict=True) if written is not None]
         _write_issuances(connection, new)
+        _note_uses(connection, [written for written, _ in new], now_ms)
         due = _write_deliveries(connection, new, now_ms)
     return Settled(len(new), len(entries) - len(new), due)
 
 
 def find_issuances(database: Database, jtis: Iterable[Jti]) -> dict[Jti, Issuance]:
-    """The issuances of some tokens, as far as the ledger knows them. Erased accounts read as empty."""
-    table, people = schema.issuances, schema.personal
-    query = select(table, people.c.account, people.c.client_addr, people.c.claimed_addr, people.c.user_agent).join(
-        people, people.c.seq == table.c.seq
-    )
+    """The issuances of some tokens, as far as the ledger knows them."""
+    packed = [pack_jti(jti) for jti in jtis]
+    table = schema.issuances.c
     with database.reading() as connection:
-        rows = connection.execute(query.where(table.c.jti.in_(list(jtis)))).all()
-    return {Jti(row.jti): _issuance(row._mapping) for row in rows}  # noqa: SLF001 - SQLAlchemy's public name for a row as mapping
+        seqs: list[int] = []
+        for at in range(0, len(packed), _CHUNK):
+            seqs += connection.execute(select(table.seq).where(table.jti.in_(packed[at : at + _CHUNK]))).scalars()
+        found = read_records(connection, database.words, seqs)
+    return {Jti(one.record.jti): from_record(one.record, erased=one.erased) for one in found}
 
 
-def _write_issuances(connection: Connection, new: Sequence[tuple[int, Entry]]) -> None:
-    rows = [_issuance_row(seq, entry.issuance) for seq, entry in new if entry.issuance is not None]
+def _write_issuances(connection: Connection, new: Sequence[tuple[Appended, Entry]]) -> None:
+    rows = [
+        {"jti": pack_jti(entry.issuance.jti), "seq": written.seq, "expires_at": entry.issuance.expires_at}
+        for written, entry in new
+        if entry.issuance is not None
+    ]
     if rows:
         connection.execute(insert(schema.issuances), rows)
 
 
-def _write_deliveries(connection: Connection, new: Sequence[tuple[int, Entry]], now_ms: int) -> tuple[DeliveryId, ...]:
-    planned = [(seq, delivery) for seq, entry in new for delivery in entry.deliveries]
+def _note_uses(connection: Connection, appended: Sequence[Appended], now_ms: int) -> None:
+    # Only that it was used counts, and roughly when: once for a batch, whatever its events.
+    used = [packed for one in appended if one.record.kind == "event" and (packed := pack_jti(one.record.jti))]
+    table = schema.issuances
+    for at in range(0, len(used), _CHUNK):
+        chosen = table.c.jti.in_(list(dict.fromkeys(used[at : at + _CHUNK])))
+        connection.execute(update(table).where(chosen, table.c.used_at == 0).values(used_at=now_ms))
+
+
+def _write_deliveries(connection: Connection, new: Sequence[tuple[Appended, Entry]], now_ms: int) -> tuple[DeliveryId, ...]:
+    planned = [(written.seq, delivery) for written, entry in new for delivery in entry.deliveries]
     if planned:
         rows = [
             {
@@ -66,42 +83,3 @@ def _write_deliveries(connection: Connection, new: Sequence[tuple[int, Entry]], 
         ]
         connection.execute(insert(schema.deliveries), rows)
     return tuple(delivery.id for _, delivery in planned if delivery.state is DeliveryState.WAITING)
-
-
-def _issuance_row(seq: int, issuance: Issuance) -> dict[str, object]:
-    return {
-        "jti": issuance.jti,
-        "seq": seq,
-        "credential_kind": issuance.credential.kind,
-        "credential_id": issuance.credential.id,
-        "authenticated_by": issuance.authenticated_by,
-        "service": issuance.service,
-        "asked": scopes_json(issuance.asked),
-        "granted": scopes_json(issuance.granted),
-        "rules": canonical_json(list(issuance.rules)).decode(),
-        "policy": issuance.policy,
-        "issued_at": issuance.issued_at,
-        "not_before": issuance.not_before,
-        "expires_at": issuance.expires_at,
-    }
-
-
-def _issuance(row: object) -> Issuance:
-    values = dict(row)  # type: ignore[call-overload]  # a RowMapping, whose type SQLAlchemy does not export
-    return Issuance(
-        jti=Jti(values["jti"]),
-        account=Account(values["account"]),
-        credential=Credential(kind=values["credential_kind"], id=values["credential_id"]),
-        authenticated_by=values["authenticated_by"],
-        client_addr=values["client_addr"],
-        claimed_addr=values["claimed_addr"],
-        user_agent=values["user_agent"],
-        service=values["service"],
-        asked=decode(tuple[Scope, ...], values["asked"].encode()),
-        granted=decode(tuple[Scope, ...], values["granted"].encode()),
-        rules=decode(tuple[int | None, ...], values["rules"].encode()),
-        policy=values["policy"],
-        issued_at=values["issued_at"],
-        not_before=values["not_before"],
-        expires_at=values["expires_at"],
-    )

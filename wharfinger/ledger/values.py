@@ -1,13 +1,11 @@
 """The ledger's values: what a batch brings, where a delivery stands, what a claim holds. Pure; deciding works on these."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from wharfinger.ledger.record import AuditRecord, canonical_json
+from wharfinger.ledger.record import AuditRecord
 from wharfinger.wire.issuance import Issuance
 from wharfinger.wire.names import DeliveryId
-from wharfinger.wire.scope import Scope
 
 
 class DeliveryState(StrEnum):
@@ -90,9 +88,3 @@ class Standing:
     later_digest: str | None
     overtaken: bool
     last_delivered: str | None
-
-
-def scopes_json(scopes: Iterable[Scope]) -> str:
-    """Scopes as the ledger keeps them: a JSON list of objects."""
-    plain = [{"type": scope.type, "name": scope.name, "actions": list(scope.actions)} for scope in scopes]
-    return canonical_json(plain).decode()

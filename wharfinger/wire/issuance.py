@@ -51,6 +51,8 @@ class Issuance(msgspec.Struct, frozen=True, kw_only=True):
     """Seconds since the epoch."""
     not_before: int
     expires_at: int
+    erased: bool = False
+    """Its personal values were erased: the account is not known any more. Only the ledger says so."""
 
 
 class Refusal(msgspec.Struct, frozen=True, kw_only=True):

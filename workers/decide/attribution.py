@@ -100,7 +100,7 @@ def attribute(event: RegistryEvent, issuance: Issuance | None, proof: Proof, *, 
     if not isinstance(subject, TokenSubject):
         return Attribution(Verdict.UNATTRIBUTED, Reason.NO_ID, Account(subject.text))
     account, jti = subject.unverified_account, subject.unverified_jti
-    if issuance is not None and issuance.account != account:
+    if issuance is not None and not issuance.erased and issuance.account != account:
         return Attribution(Verdict.ACCOUNT_MISMATCH, account=account, jti=jti, issuance=issuance)
     if proof is not Proof.AUTHENTIC:
         return Attribution(Verdict.FORGED, account=account, jti=jti)

@@ -1,13 +1,14 @@
 """Decides what a batch of stream entries becomes in the ledger: values in, ledger entries out. Looks nothing up."""
 
 import hashlib
-import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, assert_never
 
+from wharfinger.ledger.issued import scope_texts, to_record
+from wharfinger.ledger.raw import pack_raw
 from wharfinger.ledger.record import AuditRecord, Personal, RecordKind, canonical_json
-from wharfinger.ledger.values import Entry, scopes_json
+from wharfinger.ledger.values import Entry
 from wharfinger.wire.event import Malformed, RegistryEvent
 from wharfinger.wire.issuance import Issuance, Refusal
 from wharfinger.wire.jti import JtiKeys, Proof, verify
@@ -17,6 +18,8 @@ from wharfinger.wire.subject import TokenSubject, parse_subject
 from workers.decide.attribution import Attribution, attribute
 from workers.decide.rules import CompiledRule, deliveries
 
+_METHODS: Final = frozenset({"GET", "HEAD", "PUT", "POST", "PATCH", "DELETE"})
+"""What a registry says of a method; anything else stands in the raw event alone."""
 MAX_RAW: Final = 64 * 1024
 """Bytes, compressed, of an event that the ledger keeps whole; of a bigger one it keeps the hash."""
 
@@ -95,7 +98,7 @@ class Planner:
             case Heard():
                 return self._event(reading, find, now_ms)
             case Issuance():
-                return Entry(_issuance_record(reading, now_ms), issuance=reading)
+                return Entry(to_record(reading, now_ms=now_ms), issuance=reading)
             case Refusal():
                 return Entry(_refusal_record(reading, now_ms))
             case Unreadable():
@@ -119,7 +122,7 @@ class Planner:
 
 
 def _kept(raw: bytes) -> bytes:
-    compressed = zlib.compress(raw, 6)
+    compressed = pack_raw(raw)
     return compressed if len(compressed) <= MAX_RAW else b""
 
 
@@ -141,7 +144,7 @@ def _event_record(heard: Heard, attribution: Attribution, now_ms: int) -> AuditR
         digest=event.digest,
         media_type=event.media_type,
         size=event.size,
-        method=event.method,
+        method=event.method if event.method in _METHODS else "",
         request_id=event.request_id,
         instance_id=event.instance_id,
         registry_host=event.registry_host,
@@ -162,41 +165,11 @@ def _event_record(heard: Heard, attribution: Attribution, now_ms: int) -> AuditR
     )
 
 
-def _issuance_record(issuance: Issuance, now_ms: int) -> AuditRecord:
-    detail = {
-        "authenticated_by": issuance.authenticated_by,
-        "client_id": issuance.client_id,
-        "service": issuance.service,
-        "asked": scopes_json(issuance.asked),
-        "granted": scopes_json(issuance.granted),
-        "rules": list(issuance.rules),
-        "policy": issuance.policy,
-        "nbf": issuance.not_before,
-        "exp": issuance.expires_at,
-    }
-    return AuditRecord(
-        kind=RecordKind.ISSUANCE,
-        recorded_at=now_ms,
-        occurred_at=issuance.issued_at * 1_000,
-        event_id=issuance.jti,
-        jti=issuance.jti,
-        credential_kind=issuance.credential.kind,
-        credential_id=issuance.credential.id,
-        detail=canonical_json({name: value for name, value in detail.items() if value}).decode(),
-        personal=Personal(
-            account=issuance.account,
-            client_addr=issuance.client_addr,
-            claimed_addr=issuance.claimed_addr,
-            user_agent=issuance.user_agent,
-        ),
-    )
-
-
 def _refusal_record(refusal: Refusal, now_ms: int) -> AuditRecord:
     detail = {
         "account_hash": refusal.account_hash,
         "service": refusal.service,
-        "asked": scopes_json(refusal.asked),
+        "asked": scope_texts(refusal.asked),
         "count": refusal.count,
         "since": refusal.since,
         "until": refusal.until,
@@ -206,6 +179,7 @@ def _refusal_record(refusal: Refusal, now_ms: int) -> AuditRecord:
         recorded_at=now_ms,
         occurred_at=refusal.since * 1_000,
         event_id=refusal.id,
+        action="refuse",
         reason=refusal.reason,
         detail=canonical_json({name: value for name, value in detail.items() if value}).decode(),
         personal=Personal(

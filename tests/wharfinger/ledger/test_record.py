@@ -1,10 +1,14 @@
 """The canonical record and its commitments: the format that every proof rests on."""
 
 import hashlib
+import json
+from dataclasses import replace
 from itertools import permutations
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from wharfinger.ledger.merkle import leaf_hash
 from wharfinger.ledger.record import (
@@ -91,3 +95,12 @@ def test_canonical_json_refuses_what_json_has_not() -> None:
     """No NaN gets into a leaf."""
     with pytest.raises(ValueError, match="JSON"):
         canonical_json(float("nan"))
+
+
+@given(st.text(), st.text(), st.integers(min_value=1, max_value=2**53))
+def test_the_fast_encoder_writes_the_same(repository: str, tag: str, size: int) -> None:
+    """A leaf's bytes are those of the one definition, whatever a registry says."""
+    text = [one.encode("utf-8", "replace").decode() for one in (repository, tag)]
+    record = replace(RECORD, repository=text[0], tag=text[1], size=size)
+    entry = canonical(record, seq=1, committed={})
+    assert entry == canonical_json(json.loads(entry))

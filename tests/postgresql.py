@@ -1,0 +1,68 @@
+"""A real PostgreSQL for tests: its own cluster in its own folder, on loopback, stopped by its own process id."""
+
+import os
+import pwd
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.real.conftest import free_port, need, spawn
+
+_BINARIES = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
+
+
+@dataclass(frozen=True)
+class Server:
+    """A running server."""
+
+    port: int
+
+    def url(self, database: str) -> str:
+        """SQLAlchemy's URL of one of its databases."""
+        return f"postgresql+psycopg://postgres@127.0.0.1:{self.port}/{database}"
+
+
+@pytest.fixture(scope="session")
+def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server for the whole session. It refuses to run as root, so it gets Debian's user for it."""
+    if not _BINARIES:
+        need("postgresql", root=True)
+    folder = tmp_path_factory.mktemp("postgresql")
+    prefix: list[str] = []
+    if os.geteuid() == 0:
+        user = pwd.getpwnam("postgres")
+        os.chown(folder, user.pw_uid, user.pw_gid)
+        for parent in folder.parents:
+            if parent.stat().st_uid == 0 and parent.is_relative_to("/tmp"):
+                parent.chmod(parent.stat().st_mode | 0o011)
+        prefix = [shutil.which("setpriv") or "setpriv", f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--clear-groups"]
+    data, port = folder / "data", free_port()
+    binaries = _BINARIES[-1]
+    made = subprocess.run(
+        [*prefix, binaries / "initdb", "-D", data, "-U", "postgres", "-A", "trust", "--no-sync"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert made.returncode == 0, made.stderr
+    command = [
+        *prefix, binaries / "postgres", "-D", data, "-p", str(port), "-c", "listen_addresses=127.0.0.1",
+        "-c", f"unix_socket_directories={folder}",
+    ]  # fmt: skip
+    program = spawn(command, folder.parent / f"{folder.name}.log")
+    try:
+        until = time.monotonic() + 60
+        while subprocess.run(
+            [binaries / "pg_isready", "-h", "127.0.0.1", "-p", str(port)], capture_output=True, check=False
+        ).returncode:
+            assert time.monotonic() < until, program.log.read_text()[-2000:]
+            time.sleep(0.1)
+        yield Server(port)
+    finally:
+        program.process.send_signal(2)  # SIGINT: fast shutdown
+        program.stop()

@@ -1,0 +1,125 @@
+"""`audit search`, `export` and `follow` on a small ledger, as people and scripts call them."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from wharfinger.cli import init
+from wharfinger.cli.audit.criteria import moment_ms
+from wharfinger.cli.main import main
+from wharfinger.cli.templates import Ports
+from wharfinger.ledger.database import Database
+from wharfinger.ledger.record import AuditRecord, Personal, RecordKind
+from wharfinger.ledger.settlement import commit
+from wharfinger.ledger.values import Entry
+
+NOW_MS = 1_795_477_894_000
+
+
+def push(number: int, repository: str = "team/web") -> Entry:
+    """A push of zoe's."""
+    record = AuditRecord(
+        kind=RecordKind.EVENT, recorded_at=NOW_MS, occurred_at=NOW_MS, source="main", event_id=f"e{number}", event_sha=f"{number:064x}",
+        action="push", object_kind="manifest", repository=repository, tag=f"v{number}", digest=f"sha256:{number:064x}", verdict="exact",
+        personal=Personal(account="zoe", raw_sha256=f"{number:064x}"),
+    )  # fmt: skip
+    return Entry(record)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A data folder with a ledger of three records."""
+    init.make(tmp_path, (), Ports(5_001, 5_002, 5_000))
+    database = Database(f"sqlite:///{tmp_path}/ledger.db")
+    commit(database, [push(1), push(2, "other"), push(3)], now_ms=NOW_MS)
+    database.close()
+    return tmp_path
+
+
+def run(folder: Path, *arguments: str) -> Result:
+    """The command on a folder."""
+    return CliRunner().invoke(main, ["--data", str(folder), "audit", *arguments])
+
+
+def test_search_prints_one_record_a_line(folder: Path) -> None:
+    """With the keys of the design, newest first."""
+    found = run(folder, "search", "--repository", "team/*", "--json")
+    assert found.exit_code == 0, found.output
+    records = [json.loads(one) for one in found.stdout.splitlines()]
+    assert [(one["event_id"], one["attribution"]["account"]) for one in records] == [("e3", "zoe"), ("e1", "zoe")]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (["--account", "nobody"], 1, ""),
+        (["--limit", "2"], 0, "more: --before"),
+        (["--grouped"], 0, "zoe pushed team/web:v3"),
+        (["--repository", "t**"], 0, "team/web"),
+        (["--verdict", "splendid"], 2, "'splendid' is not known"),
+        (["--since", "soon"], 2, "'soon' is no time"),
+        (["--since", "1h"], 1, ""),
+    ],
+)
+def test_search_for_people(folder: Path, arguments: list[str], code: int, said: str) -> None:
+    """Tables, pages, groups; a wrong word is told, not guessed; nothing found is exit code 1."""
+    found = run(folder, "search", *arguments)
+    assert (found.exit_code, said in found.output) == (code, True), found.output
+
+
+@pytest.mark.parametrize("form", ["jsonl", "csv", "cloudevents", "ocsf"])
+def test_export_is_oldest_first_and_whole(folder: Path, form: str) -> None:
+    """To a file that is there only when it is complete, and the same to a pipe."""
+    file = folder / "out"
+    assert run(folder, "export", "--format", form, "--to", str(file)).exit_code == 0
+    lines = file.read_text().splitlines()
+    assert len(lines) == 3 + (form == "csv")
+    assert ["e1" in lines[-3], "e3" in lines[-1]] == [True, True]
+    piped = run(folder, "export", "--format", form)
+    assert piped.stdout.splitlines() == lines
+    assert not list(folder.glob(".out*"))
+
+
+def test_export_selects(folder: Path) -> None:
+    """By the criteria of a search."""
+    assert len(run(folder, "export", "--repository", "other").stdout.splitlines()) == 1
+
+
+def test_follow_prints_what_comes(folder: Path) -> None:
+    """From a number on, also what is committed while it runs."""
+    command = [sys.executable, "-m", "wharfinger.cli.main", "--data", str(folder), "audit", "follow", "--from", "1", "--json"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as program:
+        assert program.stdout is not None
+        first = [json.loads(program.stdout.readline())["event_id"] for _ in range(2)]
+        database = Database(f"sqlite:///{folder}/ledger.db")
+        commit(database, [push(4)], now_ms=NOW_MS)
+        database.close()
+        then = json.loads(program.stdout.readline())["event_id"]
+        program.terminate()
+    assert [*first, then] == ["e2", "e3", "e4"]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("30d", 1_000_000_000 - 30 * 86_400_000),
+        ("90m", 1_000_000_000 - 90 * 60_000),
+        ("1970-01-02", 86_400_000),
+        ("1970-01-01T01:00+01:00", 0),
+    ],
+)
+def test_times(text: str, expected: int) -> None:
+    """Ago, or absolute; UTC unless it says so."""
+    assert moment_ms(text, now_s=1_000_000) == expected
+
+
+def test_a_ledger_that_is_not_there(tmp_path: Path) -> None:
+    """Looking makes none; exit code 3, and what to do."""
+    init.make(tmp_path, (), Ports(5_001, 5_002, 5_000))
+    found = run(tmp_path, "search")
+    assert (found.exit_code, "start `wharfinger up`" in found.output) == (3, True)
+    assert not (tmp_path / "ledger.db").exists()

@@ -1,0 +1,170 @@
+"""Erasure: nothing of the person is left anywhere in the database, every leaf can be computed again, and the log tells of it."""
+
+import hashlib
+import json
+from dataclasses import replace
+from pathlib import Path
+
+from sqlalchemy import select
+
+from tests.wharfinger.ledger.test_settlement import ISSUANCE, JTI, NOW, issuance_entry, push
+from wharfinger.ledger import schema
+from wharfinger.ledger.database import Database
+from wharfinger.ledger.erasure import erase_account
+from wharfinger.ledger.log import read_tile, read_tree
+from wharfinger.ledger.merkle import leaf_hash
+from wharfinger.ledger.raw import pack_raw
+from wharfinger.ledger.reading import read_range
+from wharfinger.ledger.record import AuditRecord, Personal, RecordKind, canonical, commitments
+from wharfinger.ledger.search import Criteria, search
+from wharfinger.ledger.settlement import commit, find_issuances
+from wharfinger.ledger.values import Entry
+
+
+def yans() -> Entry:
+    """A push by somebody else, from the same address."""
+    entry = push("yans")
+    return replace(
+        entry,
+        record=replace(
+            entry.record, jti="", personal=replace(entry.record.personal, account="yan", actor="", client_addr="10.0.0.7")
+        ),
+    )
+
+
+def quarantined(text: bytes) -> Entry:
+    """What could not be read."""
+    sha = hashlib.sha256(text).hexdigest()
+    record = AuditRecord(
+        kind=RecordKind.QUARANTINE, recorded_at=NOW, event_id=f"sha256:{sha}", event_sha=sha, reason="not JSON",
+        personal=Personal(client_addr="10.9.9.9", raw_sha256=sha),
+    )  # fmt: skip
+    return Entry(record, raw=pack_raw(text))
+
+
+def leaves(database: Database) -> list[bytes]:
+    """Every leaf, computed again from its row and what was kept of erased ones."""
+    with database.reading() as connection:
+        kept = {row.seq: json.loads(row.commitments) for row in connection.execute(select(schema.erased))}
+        stored = list(read_range(connection, database.words, 0, read_tree(connection).size))
+    return [
+        leaf_hash(
+            canonical(
+                one.record, seq=one.seq, committed=kept[one.seq] if one.erased else commitments(one.record, one.secret or b"")
+            )
+        )
+        for one in stored
+    ]
+
+
+def filled(ledger: Database) -> None:
+    """Zoe's token and pushes, yan's push, and an unreadable notification that names zoe."""
+    entries = [
+        issuance_entry(),
+        replace(push("e1"), raw=pack_raw(b'{"actor":"zoe"}')),
+        yans(),
+        quarantined(b"{zoe"),
+        quarantined(b"{yan"),
+    ]
+    commit(ledger, entries, now_ms=NOW)
+
+
+def test_nothing_of_her_is_left_and_every_leaf_holds(ledger: Database) -> None:
+    """Records, raw events and quarantine; others' values stay, also those they shared."""
+    filled(ledger)
+    with ledger.reading() as connection:
+        before = read_tile(connection, 0, 0)
+    erased = erase_account(ledger, "zoe", now_ms=NOW + 5)
+    assert (erased.records, erased.jtis) == (3, (JTI,))
+    with ledger.reading() as connection:
+        everything = [row for table in schema.metadata.sorted_tables for row in connection.execute(select(table)).all()]
+        after = read_tile(connection, 0, 0)
+        people = [one.record.personal for one in read_range(connection, ledger.words, 0, 5)]
+    assert "zoe" not in repr(everything)
+    assert "docker/28" not in repr(everything)
+    assert people[:2] == [Personal(), Personal()]
+    assert people[2] == Personal(account="yan", client_addr="10.0.0.7", raw_sha256=hashlib.sha256(b"yans").hexdigest())
+    assert after.startswith(before)
+    assert b"".join(leaves(ledger)) == after
+
+
+def test_the_log_tells_of_it(ledger: Database) -> None:
+    """An erasure is a record, without the name; erasing nobody leaves none."""
+    filled(ledger)
+    assert erase_account(ledger, "nobody", now_ms=NOW + 5).seq is None
+    seq = erase_account(ledger, "zoe", now_ms=NOW + 5).seq
+    (told,) = search(ledger, Criteria(kinds=("erasure",))).records
+    assert (told.seq, json.loads(told.record.detail)) == (seq, {"records": 3})
+
+
+def test_erasing_twice_changes_nothing(ledger: Database) -> None:
+    """As after a crash in the middle."""
+    filled(ledger)
+    erase_account(ledger, "zoe", now_ms=NOW + 5)
+    assert erase_account(ledger, "zoe", now_ms=NOW + 6).records == 0
+
+
+def test_a_repeated_event_does_not_bring_her_back(ledger: Database) -> None:
+    """A registry may post again what was erased meanwhile."""
+    filled(ledger)
+    erase_account(ledger, "zoe", now_ms=NOW + 5)
+    assert commit(ledger, [push("e1"), issuance_entry()], now_ms=NOW + 9).records == 0
+
+
+def test_the_account_may_come_back(ledger: Database) -> None:
+    """A new event of the same name is a new record with a new word, also in a process that remembered the old one."""
+    filled(ledger)
+    erase_account(ledger, "zoe", now_ms=NOW + 5)
+    commit(ledger, [push("later")], now_ms=NOW + 9)
+    assert [one.record.event_id for one in search(ledger, Criteria(account="zoe")).records] == ["later"]
+
+
+def test_another_process_forgets_the_words(ledger: Database) -> None:
+    """Its dictionary is of another epoch: it never writes a number whose word is gone."""
+    other = Database(ledger.url)
+    filled(ledger)
+    commit(other, [push("e5")], now_ms=NOW)
+    erase_account(ledger, "zoe", now_ms=NOW + 5)
+    commit(other, [push("e6")], now_ms=NOW + 6)
+    found = search(other, Criteria()).records[0].record.personal.account
+    other.close()
+    assert found == "zoe"
+
+
+def test_an_erased_token_is_no_mismatch(ledger: Database) -> None:
+    """Its issuance is found and says that its account is gone, which is not the anonymous one."""
+    filled(ledger)
+    erase_account(ledger, "zoe", now_ms=NOW + 5)
+    found = find_issuances(ledger, [JTI])[JTI]
+    assert (found.erased, found.account, found.granted) == (True, "", ISSUANCE.granted)
+
+
+def test_the_anonymous_can_be_erased(ledger: Database) -> None:
+    """Their addresses are personal too."""
+    nobody = push("anonymous")
+    commit(
+        ledger,
+        [
+            replace(
+                nobody,
+                record=replace(
+                    nobody.record, personal=replace(nobody.record.personal, account="", actor="", client_addr="10.1.1.1")
+                ),
+            )
+        ],
+        now_ms=NOW,
+    )
+    assert erase_account(ledger, "", now_ms=NOW + 1).records == 1
+    assert search(ledger, Criteria(client_addr="10.1.1.1")).records == ()
+
+
+def test_the_disk_does_not_hold_her_either(tmp_path: Path) -> None:
+    """Neither the database's file nor its write-ahead log has the name or the address in it."""
+    database = Database(f"sqlite:///{tmp_path}/ledger.db")
+    filled(database)
+    erase_account(database, "zoe", now_ms=NOW + 5)
+    content = b"".join(file.read_bytes() for file in tmp_path.iterdir())
+    database.close()
+    assert b"zoe" not in content
+    assert b"docker/28" not in content
+    assert b"yan" in content

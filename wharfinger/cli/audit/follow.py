@@ -1,0 +1,68 @@
+"""``wharfinger audit follow``: records as they are committed, for people and pipes, from a number on."""
+
+import json
+import time
+from typing import Final
+
+import click
+from rich.markup import escape
+
+from wharfinger.cli.audit.criteria import searching
+from wharfinger.cli.audit.opening import open_ledger
+from wharfinger.cli.loading import Place, placed
+from wharfinger.cli.trace import coloured, moment, people_console
+from wharfinger.ledger.database import Database
+from wharfinger.ledger.formats import as_json
+from wharfinger.ledger.log import read_tree
+from wharfinger.ledger.reading import Stored
+from wharfinger.ledger.search import MAX_PAGE, Criteria, search
+
+LOOK_S: Final = 0.2
+
+
+@click.command()
+@searching
+@click.option("--from", "start", type=int, help="Begin with this record's number; else with what comes next.")
+@click.option("--json", "as_lines", is_flag=True, help="Print one JSON record a line.")
+@placed
+def command(place: Place, *, criteria: Criteria, start: int | None, as_lines: bool) -> None:
+    """Print records as they come, until Ctrl+C."""
+    console = people_console()
+    with open_ledger(place) as database:
+        following = _size(database) if start is None else start
+        while True:
+            size = _size(database)
+            for one in _between(database, criteria, following, size):
+                if as_lines:
+                    click.echo(json.dumps(as_json(one)))
+                else:
+                    console.print(_line(one))
+            following = size
+            time.sleep(LOOK_S)
+
+
+def _between(database: Database, criteria: Criteria, start: int, end: int) -> list[Stored]:
+    """What matches of a range, oldest first."""
+    found: list[Stored] = []
+    cursor: int | None = end
+    while start < end and cursor is not None:
+        page = search(database, criteria, limit=MAX_PAGE, before=cursor)
+        found += [one for one in page.records if one.seq >= start]
+        cursor = page.next if page.records and page.records[-1].seq > start else None
+    return found[::-1]
+
+
+def _size(database: Database) -> int:
+    with database.reading() as connection:
+        return read_tree(connection).size
+
+
+def _line(one: Stored) -> str:
+    record = one.record
+    where = record.repository + (f":{record.tag}" if record.tag else "")
+    what = " ".join(filter(None, (record.action or record.kind.value, record.object_kind, where, record.digest[:19])))
+    who = "erased" if one.erased else record.personal.account or "anonymous"
+    flags = f" [yellow]{escape(record.flags)}[/yellow]" if record.flags else ""
+    verdict = "/".join(filter(None, (record.verdict, record.reason[:60])))
+    when = moment(record.occurred_at or record.recorded_at)
+    return f"{one.seq}  {when}  {escape(who)}  {escape(what)}  {coloured(verdict, record.verdict)}{flags}"

@@ -1,0 +1,60 @@
+"""Records read back from their rows, whole: what every question to the ledger is answered from. Writes nothing."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, RowMapping, Select, select
+
+from wharfinger.ledger import schema
+from wharfinger.ledger.log import read_tree
+from wharfinger.ledger.record import AuditRecord
+from wharfinger.ledger.rows import from_row, numbers_of
+from wharfinger.ledger.words import Words
+
+CHUNK = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A record with its number in the log. ``secret`` salts the commitments to its personal values."""
+
+    seq: int
+    record: AuditRecord
+    secret: bytes | None
+
+    @property
+    def erased(self) -> bool:
+        """Whether its personal values are gone."""
+        return self.secret is None
+
+
+def read_records(connection: Connection, words: Words, seqs: Iterable[int]) -> list[Stored]:
+    """Some records, by number."""
+    wanted = sorted(set(seqs))
+    found: list[Stored] = []
+    for at in range(0, len(wanted), CHUNK):
+        query = select(schema.records).where(schema.records.c.seq.in_(wanted[at : at + CHUNK])).order_by(schema.records.c.seq)
+        found += read_query(connection, words, query)
+    return found
+
+
+def read_range(connection: Connection, words: Words, start: int, end: int) -> Iterator[Stored]:
+    """The records from one number up to, not including, another, in constant memory."""
+    for at in range(start, end, CHUNK):
+        table = schema.records.c
+        query = select(schema.records).where(table.seq >= at, table.seq < min(at + CHUNK, end)).order_by(table.seq)
+        yield from read_query(connection, words, query)
+
+
+def read_query(connection: Connection, words: Words, query: Select[Any]) -> list[Stored]:
+    """The records of a query over all columns of the table."""
+    rows = connection.execute(query).mappings().all()
+    return stored(connection, words, rows)
+
+
+def stored(connection: Connection, words: Words, rows: Sequence[RowMapping]) -> list[Stored]:
+    """Rows as records."""
+    epoch = read_tree(connection).epoch
+    texts = words.texts(connection, {number for row in rows for number in numbers_of(row)}, epoch=epoch)
+    return [Stored(row["seq"], from_row(row, texts), row["secret"]) for row in rows]

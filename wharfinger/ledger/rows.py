@@ -1,0 +1,154 @@
+"""An audit record as a row, and back again. The one place that knows which column holds what, and how.
+
+What comes back equals what went in, for a leaf is rebuilt from its row.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+from sqlalchemy import RowMapping
+
+from wharfinger.ledger.codes import CODES, WORDS
+from wharfinger.ledger.packing import (
+    pack_digest,
+    pack_hash,
+    pack_id,
+    pack_jti,
+    unpack_digest,
+    unpack_hash,
+    unpack_id,
+    unpack_jti,
+)
+from wharfinger.ledger.record import AuditRecord, Personal, RecordKind, event_key
+from wharfinger.ledger.words import Word
+
+ROW_KEY_BYTES: Final = 8
+CODED: Final = ("kind", "action", "object_kind", "method", "verdict")
+PUBLIC_WORDS: Final = ("source", "repository", "media_type", "instance_id", "registry_host", "flags")
+PERSONAL_WORDS: Final = ("account", "client_addr", "claimed_addr", "user_agent")
+_WORD_KIND: Final = {"from_repository": "repository", "claimed_addr": "client_addr"}
+_PLAIN: Final = ("recorded_at", "occurred_at", "tag", "size", "reason", "detail")
+
+
+def words_of(record: AuditRecord) -> Iterable[Word]:
+    """The words a record's row names."""
+    for name in PUBLIC_WORDS:
+        yield name, getattr(record, name)
+    yield "repository", record.from_repository
+    yield "credential", _credential(record)
+    personal = record.personal
+    yield "account", personal.account
+    yield "client_addr", personal.client_addr
+    yield "client_addr", personal.claimed_addr
+    yield "user_agent", personal.user_agent
+
+
+def to_row(record: AuditRecord, *, seq: int, secret: bytes, numbers: Mapping[Word, int]) -> tuple[object, ...]:
+    """The row of a record, in the order of the table's columns.
+
+    Raises:
+        KeyError: a word of a fixed vocabulary has no number.
+        ValueError: the record would not come back as it is: its raw hash is kept once, as the event's.
+    """
+    personal = record.personal
+    if personal.raw_sha256 != (record.event_sha if record.kind in _WITH_RAW else ""):
+        raise ValueError("a record's raw hash is its event's")
+    values = {
+        "seq": seq,
+        "kind": CODES[record.kind],
+        "recorded_at": record.recorded_at,
+        "occurred_at": record.occurred_at,
+        "source": numbers["source", record.source],
+        "event_key": row_key(record.source, record.event_id),
+        "event_id": None if record.event_id == _usual_id(record.kind, record.jti) else pack_id(record.event_id),
+        "event_sha": pack_hash(record.event_sha),
+        "action": CODES[record.action],
+        "object_kind": CODES[record.object_kind],
+        "repository": numbers["repository", record.repository],
+        "from_repository": numbers["repository", record.from_repository],
+        "tag": record.tag,
+        "digest": pack_digest(record.digest),
+        "previous_digest": pack_digest(record.previous_digest),
+        "media_type": numbers["media_type", record.media_type],
+        "size": record.size,
+        "method": CODES[record.method],
+        "request_id": pack_id(record.request_id),
+        "instance_id": numbers["instance_id", record.instance_id],
+        "registry_host": numbers["registry_host", record.registry_host],
+        "verdict": CODES[record.verdict],
+        "reason": record.reason,
+        "flags": numbers["flags", record.flags],
+        "jti": pack_jti(record.jti),
+        "credential": numbers["credential", _credential(record)],
+        "detail": record.detail,
+        "secret": secret,
+        "account": numbers["account", personal.account],
+        "actor": "" if personal.actor == _usual_actor(record) else personal.actor,
+        "client_addr": numbers["client_addr", personal.client_addr],
+        "claimed_addr": numbers["client_addr", personal.claimed_addr],
+        "user_agent": numbers["user_agent", personal.user_agent],
+    }
+    return tuple(values.values())
+
+
+def numbers_of(row: RowMapping) -> set[int]:
+    """The words a row names."""
+    return {row[name] for name in (*PUBLIC_WORDS, *PERSONAL_WORDS, "from_repository", "credential")}
+
+
+def from_row(row: RowMapping, texts: Mapping[int, str]) -> AuditRecord:
+    """The record of a row; erased values are empty."""
+    kind, _, ident = texts[row["credential"]].partition("/")
+    public: dict[str, Any] = {name: WORDS[row[name]] for name in CODED} | {name: row[name] for name in _PLAIN}
+    public |= {name: texts[row[name]] for name in PUBLIC_WORDS}
+    jti = unpack_jti(row["jti"])
+    record = AuditRecord(
+        **public | {"kind": RecordKind(public["kind"])},
+        event_id=unpack_id(row["event_id"]) or _usual_id(public["kind"], jti),
+        event_sha=unpack_hash(row["event_sha"]),
+        from_repository=texts[row["from_repository"]],
+        digest=unpack_digest(row["digest"]),
+        previous_digest=unpack_digest(row["previous_digest"]),
+        request_id=unpack_id(row["request_id"]),
+        jti=jti,
+        credential_kind=kind,
+        credential_id=ident,
+    )
+    return record.with_personal(_personal(record, row, texts))
+
+
+def _personal(record: AuditRecord, row: RowMapping, texts: Mapping[int, str]) -> Personal:
+    if row["secret"] is None:
+        return Personal()
+    account = texts[row["account"]]
+    named = record.with_personal(Personal(account=account))
+    return Personal(
+        account=account,
+        actor=row["actor"] or _usual_actor(named),
+        client_addr=texts[row["client_addr"]],
+        claimed_addr=texts[row["claimed_addr"]],
+        user_agent=texts[row["user_agent"]],
+        raw_sha256=record.event_sha if record.kind in _WITH_RAW else "",
+    )
+
+
+_WITH_RAW: Final = frozenset({RecordKind.EVENT, RecordKind.QUARANTINE})
+"""The kinds whose hash is of something that came, and so personal too."""
+
+
+def row_key(source: str, event_id: str) -> bytes:
+    """What an event is looked for by."""
+    return event_key(source, event_id)[:ROW_KEY_BYTES]
+
+
+def _usual_id(kind: str, jti: str) -> str:
+    return jti if kind == RecordKind.ISSUANCE else ""
+
+
+def _usual_actor(record: AuditRecord) -> str:
+    # What an event of a token of ours says; not worth a column.
+    return f"{record.personal.account}#{record.jti}" if record.kind is RecordKind.EVENT and record.jti else ""
+
+
+def _credential(record: AuditRecord) -> str:
+    return f"{record.credential_kind}/{record.credential_id}" if record.credential_kind else ""
