@@ -19,10 +19,12 @@ from aiohttp import web
 from redis.exceptions import RedisError
 
 from authsvc.adapters.attempts import RedisAttempts
+from authsvc.adapters.command_auth import CommandAuthenticator, CommandAuthorizer, Program
 from authsvc.adapters.passwords import BcryptPool
 from authsvc.adapters.signing import TokenSigner
 from authsvc.adapters.static_users import StaticUsers
 from authsvc.adapters.streams import TIMEOUT_S, Batches, RedisIssuances, RedisRefusals
+from authsvc.decide.commands import EXT_AUTH, EXT_AUTHZ
 from authsvc.decide.credentials import dummy_hash
 from authsvc.decide.keys import warnings
 from authsvc.decide.refusals import RefusalSums
@@ -164,7 +166,11 @@ def make_rules(settings: AuthSettings, signer: TokenSigner, passwords: PasswordC
     authenticators: list[Authenticator] = []
     if settings.users is not None:
         authenticators.append(StaticUsers(settings.users, passwords, keys.keys[0]))
+    if settings.ext_auth is not None:
+        authenticators.append(CommandAuthenticator(Program(settings.ext_auth, EXT_AUTH), keys.keys[0]))
     authorizers: dict[str, Authorizer] = {}
+    if settings.ext_authz is not None:
+        authorizers[EXT_AUTHZ] = CommandAuthorizer(Program(settings.ext_authz, EXT_AUTHZ))
     return Rules(
         issuer=settings.token.issuer,
         expiration_s=settings.token.expiration_s,
