@@ -4,6 +4,7 @@ Clients never see 403; less access is 200 with fewer actions. Error texts never 
 """
 
 import asyncio
+import traceback
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from typing import Final, assert_never
 from aiohttp import web
 
 from authsvc.decide.client_address import client_address
-from authsvc.decide.request import MAX_FORM, MAX_TEXT, BadRequest, TokenRequest, read_get, read_post
+from authsvc.decide.request import FORM_TYPE, MAX_FORM, MAX_TEXT, BadRequest, TokenRequest, read_get, read_post
 from authsvc.errors import Unavailable
 from authsvc.issue import Client, Denied, Issue, Issued
 from wharfinger.runtime.log import Log
@@ -26,7 +27,10 @@ RETRY_AFTER_S: Final = 1
 HSTS: Final = "max-age=63072000; includeSubDomains"
 _HEADERS: Final[Mapping[str, str]] = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 
+_READ: Final = ("GET", "HEAD")
+
 Ping = Callable[[], Awaitable[None]]
+Answer = Callable[[web.Request], Awaitable[web.Response]]
 
 
 @dataclass(slots=True)
@@ -48,21 +52,48 @@ class Endpoints:
         self._answers: Counter[str] = Counter()
 
     def routes(self) -> list[web.RouteDef]:
-        """Every route; HEAD mints nothing."""
+        """Every route, with the methods it knows; whatever else is asked is told so. HEAD mints nothing."""
         prefix = self._serving.server.path_prefix
-        tokens = [web.get(prefix + path, self.token, allow_head=False) for path in PATHS]
-        tokens += [web.post(prefix + path, self.token) for path in PATHS]
-        rest = [web.get("/healthz", self.health), web.get("/readyz", self.ready), web.get("/metrics", self.metrics)]
-        public = [web.get(f"{prefix}/.well-known/jwks.json", self.key_set), web.get(f"{prefix}/", self.index)]
-        return tokens + rest + public
+        known: dict[str, tuple[tuple[str, ...], Answer]] = {
+            **{prefix + path: (("GET", "POST"), self.token) for path in PATHS},
+            f"{prefix}/.well-known/jwks.json": (_READ, self.key_set),
+            f"{prefix}/": (_READ, self.index),
+            "/healthz": (_READ, self.health),
+            "/readyz": (_READ, self.ready),
+            "/metrics": (_READ, self.metrics),
+        }
+        routes = [web.route("*", path, self._finishing(answer, methods)) for path, (methods, answer) in known.items()]
+        return [*routes, web.route("*", "/{rest:.*}", self._finishing(_not_found))]
+
+    def _finishing(self, answer: Answer, methods: tuple[str, ...] = ()) -> Answer:
+        """An answer, with what every answer has."""
+
+        async def respond(http: web.Request) -> web.Response:
+            if methods and http.method not in methods:
+                response = _text(405, "Method not allowed.", {"Allow": ", ".join(methods)})
+            else:
+                response = await self._answered(answer, http)
+            for name, value in _HEADERS.items():
+                response.headers.setdefault(name, value)
+            if self._serving.server.hsts:
+                response.headers["Strict-Transport-Security"] = HSTS
+            return response
+
+        return respond
+
+    async def _answered(self, answer: Answer, http: web.Request) -> web.Response:
+        try:
+            return await answer(http)
+        except Exception as error:  # noqa: BLE001 - the outermost frame of a request: whatever it is, the client is answered
+            # The kind and the place: a text may quote what was sent.
+            place = traceback.extract_tb(error.__traceback__)[-1]
+            self._log("request.failed", error=type(error).__name__, file=place.filename, line=place.lineno)
+            return _text(500, "Internal error.")
 
     async def token(self, http: web.Request) -> web.Response:
         """GET and POST: a token, or why not."""
         response = await self._answer(http)
         self._answers[str(response.status)] += 1
-        response.headers.update(_HEADERS)
-        if self._serving.server.hsts:
-            response.headers["Strict-Transport-Security"] = HSTS
         return response
 
     async def _answer(self, http: web.Request) -> web.Response:
@@ -111,6 +142,10 @@ class Endpoints:
         return _text(200, "\n".join(lines))
 
 
+async def _not_found(_http: web.Request) -> web.Response:
+    return _text(404, "Not found")
+
+
 async def _read(http: web.Request) -> TokenRequest | BadRequest:
     authorization = http.headers.getall("Authorization", [])
     query = http.rel_url.raw_query_string
@@ -125,7 +160,8 @@ async def _read(http: web.Request) -> TokenRequest | BadRequest:
         return BadRequest("the form did not arrive in time")
     if len(body) > MAX_FORM:
         return BadRequest(f"the form is larger than {MAX_FORM} bytes")
-    return read_post(query, authorization, body)
+    # Go reads a form as one only if it says so.
+    return read_post(query, authorization, body if http.content_type == FORM_TYPE else b"")
 
 
 def _client(http: web.Request, real_ip: RealIp | None) -> Client | BadRequest:
