@@ -8,6 +8,7 @@ what it writes to standard error is let go, since that may repeat it.
 import asyncio
 import os
 import signal
+import time
 from contextlib import suppress
 from typing import Final, cast
 
@@ -15,7 +16,9 @@ from authsvc.decide.commands import Ended, Faulty, authenticated, authorized, cr
 from authsvc.decide.credentials import Identity, NoMatch, WrongPassword
 from authsvc.decide.request import Claimed
 from authsvc.errors import Unavailable
+from authsvc.metrics import PROGRAM_SECONDS, PROGRAMS
 from wharfinger.policy import Request
+from wharfinger.runtime.metrics import Meter
 from wharfinger.runtime.settings import Command
 
 TIMEOUT_S: Final = 10.0
@@ -31,9 +34,12 @@ PASSED_ON: Final = ("PATH", "HOME", "LANG", "LC_ALL", "TZ")
 class Program:
     """One configured program. ``key``: its section in the file, for errors."""
 
-    def __init__(self, command: Command, key: str, *, timeout_s: float = TIMEOUT_S, wait_s: float = WAIT_S) -> None:
+    def __init__(
+        self, command: Command, key: str, meter: Meter, *, timeout_s: float = TIMEOUT_S, wait_s: float = WAIT_S
+    ) -> None:
         self._command = command
         self._key = key
+        self._meter = meter
         self._timeout_s = timeout_s
         self._wait_s = wait_s
         self._environment = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
@@ -42,11 +48,19 @@ class Program:
 
     async def run(self, data: bytes) -> Ended:
         """Run it once with this on its standard input. Raises Unavailable."""
-        await self._wait()
+        began = time.monotonic()
+        outcome = "unavailable"
         try:
-            return await self._run(data)
+            await self._wait()
+            try:
+                ended = await self._run(data)
+            finally:
+                self._places.release()
+            outcome = "answered"
         finally:
-            self._places.release()
+            self._meter.add(PROGRAMS, self._key, outcome)
+            self._meter.observe(PROGRAM_SECONDS, time.monotonic() - began, self._key)
+        return ended
 
     async def ready(self) -> None:
         """Whether it can be started. Raises Unavailable."""

@@ -19,15 +19,18 @@ from authsvc.decide.commands import Ended
 from authsvc.decide.credentials import Identity, NoMatch, WrongPassword
 from authsvc.decide.request import Claimed
 from authsvc.errors import Unavailable
+from authsvc.metrics import TABLE
 from tests.real.conftest import House, build_house, wait_until
 from tests.real.test_pipe import all_exact, layout, skopeo
 from wharfinger.cli.pusher import make_image
 from wharfinger.policy import Request
+from wharfinger.runtime.metrics import Board
 from wharfinger.runtime.settings import Command
 
 pytestmark = pytest.mark.real
 
 KEY = b"k" * 32
+METER = Board(TABLE).meter()
 BOB = Claimed("bob", "secret")
 ASKED = Request("bob", "repository", "a/b", "registry", ip_address("10.0.0.7"), ("pull", "push"), {"team": ("core",)})
 
@@ -66,7 +69,7 @@ async def test_ext_auth_lets_in_with_labels(tmp_path: Path) -> None:
         tmp_path,
         f'[ "$(cat | od -An -c | tr -d " \\n")" = "bobsecret" ] && echo \'{{"labels": {{"team": ["core"]}}}}\'; cat >{tmp_path}/left',
     )
-    found = await CommandAuthenticator(Program(program, "ext_auth"), KEY).authenticate(BOB)
+    found = await CommandAuthenticator(Program(program, "ext_auth", METER), KEY).authenticate(BOB)
     assert isinstance(found, Identity)
     assert (found.account, found.labels) == ("bob", {"team": ("core",)})
     assert (tmp_path / "left").read_bytes() == b""
@@ -78,7 +81,7 @@ async def test_what_it_is_given(tmp_path: Path) -> None:
     os.environ["WHARFINGER_TEST_SECRET"] = "not for programs"
     try:
         program = script(tmp_path, f'cat >{tmp_path}/input; env >{tmp_path}/env; printf "%s|" "$@" >{tmp_path}/arguments')
-        await CommandAuthenticator(Program(program, "ext_auth"), KEY).authenticate(BOB)
+        await CommandAuthenticator(Program(program, "ext_auth", METER), KEY).authenticate(BOB)
     finally:
         del os.environ["WHARFINGER_TEST_SECRET"]
     assert (tmp_path / "input").read_bytes() == b"bob secret"
@@ -90,7 +93,7 @@ async def test_what_it_is_given(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("found", "code"), [(WrongPassword(), 1), (NoMatch(), 2)])
 def test_ext_auth_does_not_let_in(tmp_path: Path, found: object, code: int) -> None:
     """Its exit codes are its answers; nothing of a claim is remembered."""
-    authenticator = CommandAuthenticator(Program(script(tmp_path, f"exit {code}"), "ext_auth"), KEY)
+    authenticator = CommandAuthenticator(Program(script(tmp_path, f"exit {code}"), "ext_auth", METER), KEY)
     assert uvloop.run(authenticator.authenticate(BOB)) == found
     assert authenticator.recall(BOB) is None
 
@@ -98,7 +101,7 @@ def test_ext_auth_does_not_let_in(tmp_path: Path, found: object, code: int) -> N
 @on_the_loop
 async def test_an_account_that_cannot_be_told_is_not_asked_for(tmp_path: Path) -> None:
     """`alice ` is not `alice`: the program would not see the difference."""
-    authenticator = CommandAuthenticator(Program(script(tmp_path, f"touch {tmp_path}/asked"), "ext_auth"), KEY)
+    authenticator = CommandAuthenticator(Program(script(tmp_path, f"touch {tmp_path}/asked"), "ext_auth", METER), KEY)
     assert await authenticator.authenticate(Claimed("alice ", "secret")) == NoMatch()
     assert not (tmp_path / "asked").exists()
 
@@ -115,26 +118,29 @@ async def test_an_account_that_cannot_be_told_is_not_asked_for(tmp_path: Path) -
 def test_a_program_that_does_not_say(tmp_path: Path, problem: str, text: str) -> None:
     """It is unavailable, and nothing it wrote is told."""
     with pytest.raises(Unavailable) as fault:
-        uvloop.run(CommandAuthenticator(Program(script(tmp_path, text), "ext_auth"), KEY).authenticate(BOB))
+        uvloop.run(CommandAuthenticator(Program(script(tmp_path, text), "ext_auth", METER), KEY).authenticate(BOB))
     assert problem == str(fault.value)
 
 
 @on_the_loop
 async def test_a_program_that_is_not_there(tmp_path: Path) -> None:
     """It went away since the start: unavailable, and not ready."""
-    program = Program(Command(str(tmp_path / "gone")), "ext_auth")
+    program = Program(Command(str(tmp_path / "gone")), "ext_auth", METER)
     with pytest.raises(Unavailable, match=r"^ext_auth cannot be started: No such file or directory$"):
         await program.run(b"")
     with pytest.raises(Unavailable, match=r"^ext_auth cannot be started$"):
         await program.ready()
-    await Program(script(tmp_path, "exit 0"), "ext_auth").ready()
+    await Program(script(tmp_path, "exit 0"), "ext_auth", METER).ready()
 
 
 @on_the_loop
 async def test_one_that_does_not_end_is_killed_with_its_children(tmp_path: Path) -> None:
     """Its process group goes; nobody is left to hold on to a password."""
     program = Program(
-        script(tmp_path, f"sleep 600 & echo $! >{tmp_path}/child; echo $$ >{tmp_path}/parent; wait"), "ext_auth", timeout_s=1
+        script(tmp_path, f"sleep 600 & echo $! >{tmp_path}/child; echo $$ >{tmp_path}/parent; wait"),
+        "ext_auth",
+        METER,
+        timeout_s=1,
     )
     with pytest.raises(Unavailable, match=r"^ext_auth did not end within 1 s$"):
         await program.run(b"bob secret")
@@ -146,7 +152,9 @@ async def test_one_that_does_not_end_is_killed_with_its_children(tmp_path: Path)
 async def test_one_whose_client_gave_up_is_killed(tmp_path: Path) -> None:
     """A cancelled request leaves no program behind."""
     program = Program(
-        script(tmp_path, f"echo $$ >{tmp_path}/pid.part; mv {tmp_path}/pid.part {tmp_path}/pid; exec sleep 600"), "ext_auth"
+        script(tmp_path, f"echo $$ >{tmp_path}/pid.part; mv {tmp_path}/pid.part {tmp_path}/pid; exec sleep 600"),
+        "ext_auth",
+        METER,
     )
     running = asyncio.create_task(program.run(b"bob secret"))
     await asyncio.to_thread(wait_until, "its start", (tmp_path / "pid").exists)
@@ -163,7 +171,7 @@ async def test_so_many_run_and_so_many_wait(tmp_path: Path) -> None:
     gate, started = tmp_path / "gate", tmp_path / "started"
     os.mkfifo(gate)
     started.mkdir()
-    program = Program(script(tmp_path, f"touch {started}/$$; read line <{gate}; exit 0"), "ext_auth")
+    program = Program(script(tmp_path, f"touch {started}/$$; read line <{gate}; exit 0"), "ext_auth", METER)
     asking = [asyncio.create_task(program.run(b"")) for _ in range(MAX_RUNNING + MAX_WAITING)]
     await asyncio.to_thread(wait_until, "all that may run", lambda: sum(1 for _ in started.iterdir()) == MAX_RUNNING)
     with pytest.raises(Unavailable, match=r"^too many requests wait for ext_auth$"):
@@ -181,7 +189,7 @@ async def test_so_many_run_and_so_many_wait(tmp_path: Path) -> None:
 @on_the_loop
 async def test_one_that_waits_too_long_is_told_so(tmp_path: Path) -> None:
     """A place that does not come free."""
-    program = Program(script(tmp_path, "exec sleep 600"), "ext_auth", wait_s=0.2)
+    program = Program(script(tmp_path, "exec sleep 600"), "ext_auth", METER, wait_s=0.2)
     running = [asyncio.create_task(program.run(b"")) for _ in range(MAX_RUNNING)]
     await asyncio.sleep(0)
     with pytest.raises(Unavailable, match=r"^ext_auth is busy$"):
@@ -194,13 +202,13 @@ async def test_one_that_waits_too_long_is_told_so(tmp_path: Path) -> None:
 @on_the_loop
 async def test_one_that_ends_without_reading(tmp_path: Path) -> None:
     """A megabyte nobody reads does not hang, nor fail."""
-    assert await Program(script(tmp_path, "exit 1"), "ext_auth").run(b"x" * 2**20) == Ended(1, b"")
+    assert await Program(script(tmp_path, "exit 1"), "ext_auth", METER).run(b"x" * 2**20) == Ended(1, b"")
 
 
 @on_the_loop
 async def test_as_much_as_allowed_is_read(tmp_path: Path) -> None:
     """Up to the limit, to the byte."""
-    found = await Program(script(tmp_path, f"head -c {MAX_OUTPUT} /dev/zero"), "ext_auth").run(b"")
+    found = await Program(script(tmp_path, f"head -c {MAX_OUTPUT} /dev/zero"), "ext_auth", METER).run(b"")
     assert len(found.output) == MAX_OUTPUT
 
 
@@ -208,7 +216,7 @@ async def test_as_much_as_allowed_is_read(tmp_path: Path) -> None:
 def test_ext_authz(tmp_path: Path, granted: tuple[str, ...], code: int) -> None:
     """It reads the request as JSON, and its exit code is the answer."""
     program = script(tmp_path, f"cat >{tmp_path}/input; exit {code}")
-    assert uvloop.run(CommandAuthorizer(Program(program, "ext_authz")).authorize(ASKED)) == granted
+    assert uvloop.run(CommandAuthorizer(Program(program, "ext_authz", METER)).authorize(ASKED)) == granted
     assert json.loads((tmp_path / "input").read_bytes()) == {
         "Account": "bob", "Type": "repository", "Name": "a/b", "Service": "registry", "IP": "10.0.0.7",
         "Actions": ["pull", "push"], "Labels": {"team": ["core"]},
@@ -219,7 +227,7 @@ def test_ext_authz(tmp_path: Path, granted: tuple[str, ...], code: int) -> None:
 async def test_ext_authz_that_does_not_say(tmp_path: Path) -> None:
     """Nothing is granted, and nobody is told it was denied."""
     with pytest.raises(Unavailable, match=r"^ext_authz ended with 2$"):
-        await CommandAuthorizer(Program(script(tmp_path, "exit 2"), "ext_authz")).authorize(ASKED)
+        await CommandAuthorizer(Program(script(tmp_path, "exit 2"), "ext_authz", METER)).authorize(ASKED)
 
 
 AUTH = """\
