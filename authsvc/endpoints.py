@@ -5,7 +5,6 @@ Clients never see 403; less access is 200 with fewer actions. Error texts never 
 
 import asyncio
 import time
-import traceback
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Final, assert_never
@@ -18,7 +17,7 @@ from authsvc.errors import Unavailable
 from authsvc.issue import Client, Denied, Issue, Issued
 from authsvc.metrics import BACKOFF_SECONDS, KEY_EXPIRY, POLICY, REFUSALS, REQUEST_SECONDS, REQUESTS
 from authsvc.ports import Ping
-from wharfinger.runtime.log import Log
+from wharfinger.runtime.log import Log, place_of
 from wharfinger.runtime.metrics import CONTENT_TYPE, Meter, Told
 from wharfinger.runtime.settings import RealIp, ServerSettings
 from wharfinger.wire.codec import encode
@@ -88,8 +87,7 @@ class Endpoints:
             return await answer(http)
         except Exception as error:  # noqa: BLE001 - the outermost frame of a request: whatever it is, the client is answered
             # The kind and the place: a text may quote what was sent.
-            place = traceback.extract_tb(error.__traceback__)[-1]
-            self._log("request.failed", error=type(error).__name__, file=place.filename, line=place.lineno)
+            self._log("request.failed", error=type(error).__name__, **place_of(error.__traceback__))
             return _text(500, "Internal error.")
 
     async def token(self, http: web.Request) -> web.Response:

@@ -4,9 +4,12 @@ Never a token, a password, an Authorization header or a whole settings object; a
 """
 
 import json
+import logging
 import os
 import time
+import traceback
 from functools import lru_cache
+from types import TracebackType
 from typing import Final, Protocol
 
 import msgspec
@@ -34,6 +37,35 @@ def to_stderr(service: str) -> Log:
             return  # a closed terminal does not stop a service
 
     return log
+
+
+class LibraryLog(logging.Handler):
+    """Takes what libraries log, as events without their words: aiohttp's quote the request, with its Authorization header."""
+
+    def __init__(self, log: Log) -> None:
+        super().__init__(logging.WARNING)
+        self._log = log
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """What the library calls it, the kind of the exception, and where it was raised."""
+        # The first line as it was written: asyncio's others show whole tasks, with their exceptions.
+        what = str(record.msg).partition("\n")[0]
+        fields: dict[str, object] = {"library": record.name, "level": record.levelname, "what": what}
+        if record.exc_info and record.exc_info[0] is not None:
+            fields["error"] = record.exc_info[0].__name__
+            fields |= place_of(record.exc_info[2])
+        self._log("library.logged", **fields)
+
+    @classmethod
+    def install(cls, log: Log) -> None:
+        """For this whole process, in place of what prints to stderr."""
+        logging.getLogger().handlers = [cls(log)]
+
+
+def place_of(trace: TracebackType | None) -> dict[str, object]:
+    """Where an exception was raised, for a log that must not hold its text."""
+    frames = traceback.extract_tb(trace)
+    return {"file": frames[-1].filename, "line": frames[-1].lineno} if frames else {}
 
 
 def line(service: str, event: str, fields: dict[str, object], *, now_s: float) -> bytes:

@@ -1,12 +1,14 @@
 """Log lines: one JSON object each, harmless on a terminal, cut when long, whatever the fields hold."""
 
 import json
+import logging
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wharfinger.runtime.log import MAX_VALUE, discard, line
+from wharfinger.runtime.log import MAX_VALUE, LibraryLog, discard, line
 from wharfinger.runtime.settings import Secret
 
 
@@ -36,6 +38,29 @@ def test_a_secret_is_not_shown() -> None:
     made = line("auth", "e", {"one": Secret(b"pa55"), "more": [Secret(b"pa55")]}, now_s=0)
     assert b"pa55" not in made
     assert b"Secret(***)" in made
+
+
+def test_what_a_library_logs() -> None:
+    """Its own words stay, what they quote does not."""
+    events: list[tuple[str, dict[str, object]]] = []
+    handler = LibraryLog(lambda event, /, **fields: events.append((event, fields)))
+    logger = logging.Logger("aiohttp.server")  # noqa: LOG001 - one that nobody else has
+    logger.addHandler(handler)
+    try:
+        int("pa55")
+    except ValueError:
+        logger.exception("Error handling request from %s", "pa55")
+    logger.error("Unhandled\ntask: pa55")
+    logger.info("not worth a line")
+    (first, failed), (_, unhandled) = events
+    assert (first, failed["library"], failed["level"]) == ("library.logged", "aiohttp.server", "ERROR")
+    assert (failed["what"], failed["error"], Path(str(failed["file"])).name) == (
+        "Error handling request from %s",
+        "ValueError",
+        "test_log.py",
+    )
+    assert "pa55" not in str(events)
+    assert unhandled == {"library": "aiohttp.server", "level": "ERROR", "what": "Unhandled"}
 
 
 @given(st.dictionaries(st.text(), st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.binary()))
