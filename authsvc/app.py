@@ -19,21 +19,26 @@ from aiohttp import web
 from redis.exceptions import RedisError
 
 from authsvc.adapters.attempts import RedisAttempts
+from authsvc.adapters.command_auth import CommandAuthenticator, CommandAuthorizer, Program
+from authsvc.adapters.measured import MeasuredPasswords
 from authsvc.adapters.passwords import BcryptPool
 from authsvc.adapters.signing import TokenSigner
 from authsvc.adapters.static_users import StaticUsers
 from authsvc.adapters.streams import TIMEOUT_S, Batches, RedisIssuances, RedisRefusals
+from authsvc.decide.commands import EXT_AUTH, EXT_AUTHZ
 from authsvc.decide.credentials import dummy_hash
 from authsvc.decide.keys import warnings
 from authsvc.decide.refusals import RefusalSums
 from authsvc.endpoints import Endpoints, Serving
 from authsvc.errors import Misconfigured, Unavailable
 from authsvc.issue import Issue, Rules
-from authsvc.ports import Authenticator, Authorizer, PasswordCheck
+from authsvc.metrics import RELOADS
+from authsvc.ports import Authenticator, Authorizer, PasswordCheck, Ping
 from wharfinger.policy import CompileError, compile_acl
 from wharfinger.runtime.configuration import Loaded
 from wharfinger.runtime.errors import Misconfigured as CannotServe
 from wharfinger.runtime.log import Log, to_stderr
+from wharfinger.runtime.metrics import Meter
 from wharfinger.runtime.serving import EXIT_MISCONFIGURED, load_pair, run, tls_context
 from wharfinger.runtime.settings import AuthSettings
 from wharfinger.runtime.watching import LOOK_S, look
@@ -45,16 +50,17 @@ Read = Callable[[], Loaded]
 """Reads the configuration with everything that is found in it."""
 
 
-def serve(settings: AuthSettings, read: Read, *, shared: bool = False) -> int:
+def serve(settings: AuthSettings, read: Read, *, meter: Meter, shared: bool = False) -> int:
     """Serve until a signal; the process's exit code. ``shared``: other processes listen on the same address."""
     log = to_stderr("auth")
+    meter.begin()
     try:
         tls = tls_context(settings.server.tls)
         TokenSigner(settings.token, now=int(time.time()))
     except (Misconfigured, CannotServe) as fault:
         log("service.misconfigured", problem=str(fault))
         return EXIT_MISCONFIGURED
-    service = Service(settings, read, tls, log)
+    service = Service(settings, read, tls, meter, log)
     listen = settings.server.listen
     return run(service.build, listen=listen, setting="server.addr", tls=tls, log=log, shared=shared)
 
@@ -62,20 +68,22 @@ def serve(settings: AuthSettings, read: Read, *, shared: bool = False) -> int:
 class Service:
     """One process of the token service, with what it keeps when the configuration is read anew."""
 
-    def __init__(self, settings: AuthSettings, read: Read, tls: SSLContext | None, log: Log) -> None:
+    def __init__(self, settings: AuthSettings, read: Read, tls: SSLContext | None, meter: Meter, log: Log) -> None:
         self._settings = settings
         self._read = read
         self._tls = tls
+        self._meter = meter
         self._log = log
         self._hup = asyncio.Event()
 
     def build(self) -> web.Application:
         """The application, inside a running loop. Stops in reverse: the last sums are recorded before Redis is let go."""
         client = redis.Redis.from_url(self._settings.redis_url, socket_timeout=TIMEOUT_S, socket_connect_timeout=TIMEOUT_S)
-        batches, passwords = Batches(client), BcryptPool()
+        batches, bcrypt = Batches(client, self._meter), BcryptPool()
+        passwords = MeasuredPasswords(bcrypt, self._meter)
         signer = TokenSigner(self._settings.token, now=int(time.time()))
         issue = Issue(
-            rules=make_rules(self._settings, signer, passwords),
+            rules=make_rules(self._settings, signer, passwords, self._meter),
             passwords=passwords,
             attempts=RedisAttempts(client, self._settings.token.jti_keys[0].reveal()),
             issuances=RedisIssuances(batches),
@@ -105,10 +113,10 @@ class Service:
             await serving.issue.flush(everything=True)
             await batches.close()
             await client.aclose()
-            passwords.close()
+            bcrypt.close()
 
         app = web.Application(client_max_size=0)
-        app.add_routes(Endpoints(serving, pings={"redis": ping}, log=self._log).routes())
+        app.add_routes(Endpoints(serving, pings={"redis": ping}, meter=self._meter, log=self._log).routes())
         app.cleanup_ctx.append(life)
         return app
 
@@ -118,8 +126,13 @@ class Service:
             self._log("keys.warned", warning=warning)
 
     async def _watch(self, serving: Serving) -> None:
+        watched = (await asyncio.to_thread(self._read)).watched
+        # Looked at before it is read: a change in between is one to come.
+        seen = await asyncio.to_thread(look, watched)
         loaded = await asyncio.to_thread(self._read)
-        seen = await asyncio.to_thread(look, loaded.watched)
+        # What this process was started with is older than the file, if that changed while it started, or while another ran.
+        if loaded.settings is None or replace(loaded.settings.auth, redis_url=self._settings.redis_url) != self._settings:
+            await self._replace(serving, loaded)
         while True:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._hup.wait(), LOOK_S)
@@ -128,7 +141,7 @@ class Service:
                 continue
             self._hup.clear()
             loaded = await asyncio.to_thread(self._read)
-            seen = await asyncio.to_thread(look, loaded.watched)
+            seen = await asyncio.to_thread(look, loaded.watched) | {file: now[file] for file in now.keys() & loaded.watched}
             await self._replace(serving, loaded)
 
     async def _replace(self, serving: Serving, loaded: Loaded) -> None:
@@ -136,25 +149,28 @@ class Service:
             self._log("configuration.faulty", line=fault.line, key=fault.key, problem=fault.problem, remedy=fault.remedy)
         if loaded.settings is None:
             self._log("configuration.kept", why="the new file has faults; the old one keeps serving")
+            self._meter.add(RELOADS, "faulty")
             return
         new = replace(loaded.settings.auth, redis_url=self._settings.redis_url)
         try:
             signer = await asyncio.to_thread(TokenSigner, new.token, now=int(time.time()))
-            rules = make_rules(new, signer, serving.issue.passwords)
+            rules = make_rules(new, signer, serving.issue.passwords, self._meter)
             if self._tls is not None and new.server.tls is not None:
                 load_pair(self._tls, new.server.tls)
         except (Misconfigured, CannotServe) as fault:
             self._log("configuration.kept", why=f"{fault}; the old one keeps serving")
+            self._meter.add(RELOADS, "faulty")
             return
         if replace(new.server, tls=None) != replace(self._settings.server, tls=None):
             self._log("configuration.restart_needed", key="server", why="where it listens is changed by a restart only")
         serving.issue = replace(serving.issue, rules=rules)
         serving.key_set = signer.key_set()
         self._warn_of_keys(signer, new)
+        self._meter.add(RELOADS, "taken")
         self._log("configuration.reloaded", policy=rules.policy.hash if rules.policy else "")
 
 
-def make_rules(settings: AuthSettings, signer: TokenSigner, passwords: PasswordCheck) -> Rules:
+def make_rules(settings: AuthSettings, signer: TokenSigner, passwords: PasswordCheck, meter: Meter) -> Rules:
     """What a configuration decides. Raises Misconfigured."""
     policy = None if settings.acl is None else compile_acl(settings.acl)
     if isinstance(policy, CompileError):
@@ -165,6 +181,15 @@ def make_rules(settings: AuthSettings, signer: TokenSigner, passwords: PasswordC
     if settings.users is not None:
         authenticators.append(StaticUsers(settings.users, passwords, keys.keys[0]))
     authorizers: dict[str, Authorizer] = {}
+    ready: dict[str, Ping] = {}
+    if settings.ext_auth is not None:
+        program = Program(settings.ext_auth, EXT_AUTH, meter)
+        authenticators.append(CommandAuthenticator(program, keys.keys[0]))
+        ready[EXT_AUTH] = program.ready
+    if settings.ext_authz is not None:
+        program = Program(settings.ext_authz, EXT_AUTHZ, meter)
+        authorizers[EXT_AUTHZ] = CommandAuthorizer(program)
+        ready[EXT_AUTHZ] = program.ready
     return Rules(
         issuer=settings.token.issuer,
         expiration_s=settings.token.expiration_s,
@@ -175,6 +200,9 @@ def make_rules(settings: AuthSettings, signer: TokenSigner, passwords: PasswordC
         keys=keys,
         known=frozenset(users),
         dummy=dummy_hash(users),
+        ready=ready,
+        key_ends={key.id: key.not_after for key in signer.public},
+        log_tokens=settings.log_tokens,
     )
 
 

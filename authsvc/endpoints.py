@@ -4,7 +4,7 @@ Clients never see 403; less access is 200 with fewer actions. Error texts never 
 """
 
 import asyncio
-from collections import Counter
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Final, assert_never
@@ -12,10 +12,13 @@ from typing import Final, assert_never
 from aiohttp import web
 
 from authsvc.decide.client_address import client_address
-from authsvc.decide.request import MAX_FORM, MAX_TEXT, BadRequest, TokenRequest, read_get, read_post
+from authsvc.decide.request import FORM_TYPE, MAX_FORM, MAX_TEXT, BadRequest, TokenRequest, read_get, read_post
 from authsvc.errors import Unavailable
 from authsvc.issue import Client, Denied, Issue, Issued
-from wharfinger.runtime.log import Log
+from authsvc.metrics import BACKOFF_SECONDS, KEY_EXPIRY, POLICY, REFUSALS, REQUEST_SECONDS, REQUESTS
+from authsvc.ports import Ping
+from wharfinger.runtime.log import Log, place_of
+from wharfinger.runtime.metrics import CONTENT_TYPE, Meter, Told
 from wharfinger.runtime.settings import RealIp, ServerSettings
 from wharfinger.wire.codec import encode
 
@@ -26,7 +29,9 @@ RETRY_AFTER_S: Final = 1
 HSTS: Final = "max-age=63072000; includeSubDomains"
 _HEADERS: Final[Mapping[str, str]] = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 
-Ping = Callable[[], Awaitable[None]]
+_READ: Final = ("GET", "HEAD")
+
+Answer = Callable[[web.Request], Awaitable[web.Response]]
 
 
 @dataclass(slots=True)
@@ -41,51 +46,91 @@ class Serving:
 class Endpoints:
     """The routes of one token service."""
 
-    def __init__(self, serving: Serving, *, pings: Mapping[str, Ping], log: Log) -> None:
+    def __init__(self, serving: Serving, *, pings: Mapping[str, Ping], meter: Meter, log: Log) -> None:
         self._serving = serving
         self._pings = pings
+        self._meter = meter
         self._log = log
-        self._answers: Counter[str] = Counter()
 
     def routes(self) -> list[web.RouteDef]:
-        """Every route; HEAD mints nothing."""
+        """Every route, with the methods it knows; whatever else is asked is told so. HEAD mints nothing."""
         prefix = self._serving.server.path_prefix
-        tokens = [web.get(prefix + path, self.token, allow_head=False) for path in PATHS]
-        tokens += [web.post(prefix + path, self.token) for path in PATHS]
-        rest = [web.get("/healthz", self.health), web.get("/readyz", self.ready), web.get("/metrics", self.metrics)]
-        public = [web.get(f"{prefix}/.well-known/jwks.json", self.key_set), web.get(f"{prefix}/", self.index)]
-        return tokens + rest + public
+        known: dict[str, tuple[tuple[str, ...], Answer]] = {
+            **{prefix + path: (("GET", "POST"), self.token) for path in PATHS},
+            f"{prefix}/.well-known/jwks.json": (_READ, self.key_set),
+            f"{prefix}/": (_READ, self.index),
+            "/healthz": (_READ, self.health),
+            "/readyz": (_READ, self.ready),
+            "/metrics": (_READ, self.metrics),
+        }
+        routes = [web.route("*", path, self._finishing(answer, methods)) for path, (methods, answer) in known.items()]
+        return [*routes, web.route("*", "/{rest:.*}", self._finishing(_not_found))]
+
+    def _finishing(self, answer: Answer, methods: tuple[str, ...] = ()) -> Answer:
+        """An answer, with what every answer has."""
+
+        async def respond(http: web.Request) -> web.Response:
+            if methods and http.method not in methods:
+                response = _text(405, "Method not allowed.", {"Allow": ", ".join(methods)})
+            else:
+                response = await self._answered(answer, http)
+            for name, value in _HEADERS.items():
+                response.headers.setdefault(name, value)
+            if self._serving.server.hsts:
+                response.headers["Strict-Transport-Security"] = HSTS
+            return response
+
+        return respond
+
+    async def _answered(self, answer: Answer, http: web.Request) -> web.Response:
+        try:
+            return await answer(http)
+        except Exception as error:  # noqa: BLE001 - the outermost frame of a request: whatever it is, the client is answered
+            # The kind and the place: a text may quote what was sent.
+            self._log("request.failed", error=type(error).__name__, **place_of(error.__traceback__))
+            return _text(500, "Internal error.")
 
     async def token(self, http: web.Request) -> web.Response:
         """GET and POST: a token, or why not."""
-        response = await self._answer(http)
-        self._answers[str(response.status)] += 1
-        response.headers.update(_HEADERS)
-        if self._serving.server.hsts:
-            response.headers["Strict-Transport-Security"] = HSTS
+        began = time.monotonic()
+        outcome = "failed"
+        try:
+            outcome, response = await self._answer(http, began)
+        finally:
+            self._meter.add(REQUESTS, outcome)
+            self._meter.observe(REQUEST_SECONDS, time.monotonic() - began)
         return response
 
-    async def _answer(self, http: web.Request) -> web.Response:
+    async def _answer(self, http: web.Request, began: float) -> tuple[str, web.Response]:
         serving, post = self._serving, http.method == "POST"
         client = _client(http, serving.server.real_ip)
         if isinstance(client, BadRequest):
-            return _bad(client, oauth=post)
+            return "bad_request", _bad(client, oauth=post)
         request = await _read(http)
         if isinstance(request, BadRequest):
-            return _bad(request, oauth=post)
+            return "bad_request", _bad(request, oauth=post)
         try:
             outcome = await serving.issue.run(request, client)
         except Unavailable as fault:
             self._log("token.unavailable", problem=str(fault))
-            return _text(503, "Unavailable, try again.", {"Retry-After": str(RETRY_AFTER_S)})
+            return "unavailable", _text(503, "Unavailable, try again.", {"Retry-After": str(RETRY_AFTER_S)})
         match outcome:
-            case Issued(body):
-                return web.Response(body=encode(body), content_type="application/json")
-            case Denied(reason, pause_s):
-                self._log("token.denied", reason=reason, addr=client.addr)
-                return _denied(pause_s, realm=serving.issue.rules.issuer, post=post)
+            case Issued(body, jti, account, granted):
+                if serving.issue.rules.log_tokens:
+                    told = {"account": account, "aud": request.service, "granted": granted, "addr": client.addr}
+                    self._log("token.issued", jti=jti, **told, ms=round((time.monotonic() - began) * 1_000, 1))
+                return "issued", web.Response(body=encode(body), content_type="application/json")
+            case Denied(reason, pause_s, account):
+                self._refused(reason, pause_s)
+                self._log("token.denied", reason=reason, account=account, aud=request.service, addr=client.addr)
+                return "refused", _denied(pause_s, realm=serving.issue.rules.issuer, post=post)
             case _ as never:
                 assert_never(never)
+
+    def _refused(self, reason: str, pause_s: int) -> None:
+        self._meter.add(REFUSALS, reason)
+        if pause_s:
+            self._meter.observe(BACKOFF_SECONDS, pause_s)
 
     async def key_set(self, _http: web.Request) -> web.Response:
         """The public keys (RFC 7517), for registries that read ``jwks``."""
@@ -101,14 +146,21 @@ class Endpoints:
 
     async def ready(self, _http: web.Request) -> web.Response:
         """Every thing beside us, by name."""
-        found = {name: await _answers(ping) for name, ping in self._pings.items()}
+        pings = {**self._pings, **self._serving.issue.rules.ready}
+        found = {name: await _answers(ping) for name, ping in pings.items()}
         return web.json_response(found, status=200 if all(found.values()) else 503)
 
     async def metrics(self, _http: web.Request) -> web.Response:
-        """Prometheus' text format."""
-        lines = ["# TYPE wharfinger_auth_answers_total counter"]
-        lines += [f'wharfinger_auth_answers_total{{code="{code}"}} {count}' for code, count in sorted(self._answers.items())]
-        return _text(200, "\n".join(lines))
+        """Prometheus' text format, of every process that shares the port."""
+        rules, now = self._serving.issue.rules, self._serving.issue.clock() // 1_000
+        told = [Told(KEY_EXPIRY, (name,), end - now) for name, end in rules.key_ends.items()]
+        if rules.policy is not None:
+            told.append(Told(POLICY, (rules.policy.hash,), 1))
+        return web.Response(body=self._meter.text(told).encode(), headers={"Content-Type": CONTENT_TYPE})
+
+
+async def _not_found(_http: web.Request) -> web.Response:
+    return _text(404, "Not found")
 
 
 async def _read(http: web.Request) -> TokenRequest | BadRequest:
@@ -125,7 +177,8 @@ async def _read(http: web.Request) -> TokenRequest | BadRequest:
         return BadRequest("the form did not arrive in time")
     if len(body) > MAX_FORM:
         return BadRequest(f"the form is larger than {MAX_FORM} bytes")
-    return read_post(query, authorization, body)
+    # Go reads a form as one only if it says so.
+    return read_post(query, authorization, body if http.content_type == FORM_TYPE else b"")
 
 
 def _client(http: web.Request, real_ip: RealIp | None) -> Client | BadRequest:

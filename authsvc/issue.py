@@ -5,7 +5,7 @@ has; harmless. Crash before: no record, no token.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import ip_address
 
 from authsvc.decide.access import Access, decide_access, requests, with_answers
@@ -22,6 +22,7 @@ from authsvc.ports import (
     IssuanceStream,
     Nonces,
     PasswordCheck,
+    Ping,
     RefusalStream,
     Signer,
 )
@@ -45,22 +46,24 @@ class Client:
 
 @dataclass(frozen=True, slots=True)
 class Issued:
-    """The answer's JSON; ``jti`` and ``account`` for the log."""
+    """The answer's JSON; the rest is for the log. ``granted``: scopes with an action."""
 
     body: Mapping[str, object]
     jti: str
     account: str
+    granted: int
 
 
 @dataclass(frozen=True, slots=True)
 class Denied:
     """The client is not who it says, or may not come without saying; ``reason`` is for the record, not for the client.
 
-    ``pause_s``: too many wrong passwords came; when to try again.
+    ``pause_s``: too many wrong passwords came; when to try again. ``account``: a known one's name.
     """
 
     reason: str
     pause_s: int = 0
+    account: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +71,8 @@ class Rules:
     """What the configuration decides: replaced whole when it is read anew.
 
     ``known``: accounts that may stand in clear in a refusal. ``dummy``: a hash to compare for names nobody has.
+    ``ready``: what must answer for it, by name. ``key_ends``: when each signing key's certificate ends, epoch seconds.
+    ``log_tokens``: each token has a line in the log.
     """
 
     issuer: str
@@ -79,6 +84,9 @@ class Rules:
     keys: JtiKeys
     known: frozenset[str]
     dummy: bytes
+    ready: Mapping[str, Ping]
+    key_ends: Mapping[str, int]
+    log_tokens: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,8 +111,7 @@ class Issue:
         """
         who = await self._authenticate(request.credentials, client)
         if isinstance(who, Denied):
-            await self._refuse(who, request, client)
-            return who
+            return await self._refuse(who, request, client)
         access = await self._authorize(request, who, client)
         issuance = self._issuance(request, who, access, client)
         token = self.rules.signer.sign(
@@ -115,7 +122,7 @@ class Issue:
             now=issuance.issued_at,
         )
         await self.issuances.record(issuance)
-        return Issued(answer(token, issuance, oauth=request.oauth), issuance.jti, who.account)
+        return Issued(answer(token, issuance, oauth=request.oauth), issuance.jti, who.account, len(issuance.granted))
 
     async def flush(self, *, everything: bool = False) -> None:
         """Record the sums of refusals whose minute is over; all of them at the end."""
@@ -189,7 +196,7 @@ class Issue:
             expires_at=now + self.rules.expiration_s,
         )
 
-    async def _refuse(self, denied: Denied, request: TokenRequest, client: Client) -> None:
+    async def _refuse(self, denied: Denied, request: TokenRequest, client: Client) -> Denied:
         name = request.credentials.account if request.credentials else ""
         known = name in self.rules.known
         now_ms = self.clock()
@@ -209,6 +216,7 @@ class Issue:
         admitted = self.sums.admit(refusal)
         if admitted is not None:
             await self._record(admitted)
+        return replace(denied, account=refusal.account)
 
     async def _record(self, refusal: Refusal) -> None:
         try:

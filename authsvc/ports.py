@@ -1,6 +1,6 @@
 """What authsvc needs of the world around it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Protocol
 
 from authsvc.decide.credentials import Identity, NoMatch, WrongPassword
@@ -72,3 +72,6 @@ Clock = Callable[[], int]
 
 Nonces = Callable[[int], int]
 """That many random bits, from the system's generator."""
+
+Ping = Callable[[], Awaitable[None]]
+"""Whether something beside us answers. Raises Unavailable."""

@@ -14,17 +14,19 @@ from notifier.endpoints import Endpoints
 from notifier.errors import Unavailable
 from notifier.ingest import Ingest
 from wharfinger.runtime.log import Log, to_stderr
+from wharfinger.runtime.metrics import Meter
 from wharfinger.runtime.serving import run
 from wharfinger.runtime.settings import NotifierSettings
 
 
-def serve(settings: NotifierSettings) -> int:
+def serve(settings: NotifierSettings, meter: Meter) -> int:
     """Serve until a signal; the process's exit code."""
     log = to_stderr("notifier")
-    return run(lambda: build(settings, log), listen=settings.listen, setting="notifier.addr", tls=None, log=log)
+    meter.begin()
+    return run(lambda: build(settings, meter, log), listen=settings.listen, setting="notifier.addr", tls=None, log=log)
 
 
-def build(settings: NotifierSettings, log: Log) -> web.Application:
+def build(settings: NotifierSettings, meter: Meter, log: Log) -> web.Application:
     """The application, inside a running loop. Stops after its requests: what was taken is stored, then Redis is let go."""
     client = redis.asyncio.Redis.from_url(settings.redis_url, socket_timeout=TIMEOUT_S, socket_connect_timeout=TIMEOUT_S)
     waking = redis.Redis.from_url(settings.redis_url, socket_timeout=TIMEOUT_S, socket_connect_timeout=TIMEOUT_S)
@@ -45,6 +47,6 @@ def build(settings: NotifierSettings, log: Log) -> web.Application:
         waking.close()
 
     app = web.Application()
-    app.add_routes(Endpoints(ingest, settings.sources, pings={"redis": ping}, log=log).routes())
+    app.add_routes(Endpoints(ingest, settings.sources, pings={"redis": ping}, meter=meter, log=log).routes())
     app.cleanup_ctx.append(life)
     return app

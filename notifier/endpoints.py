@@ -4,7 +4,7 @@ A 4xx would block the registry's queue for ever, and a GET answered with 200 wou
 """
 
 import asyncio
-from collections import Counter
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from typing import Final
 
@@ -14,8 +14,10 @@ from aiohttp.http_exceptions import HttpProcessingError
 from notifier.decide.authorise import Refused, authorise
 from notifier.errors import BrokenOff, Unavailable
 from notifier.ingest import Ingest
+from notifier.metrics import ACK_SECONDS, BYTES, POSTS
 from notifier.ports import Post
 from wharfinger.runtime.log import Log
+from wharfinger.runtime.metrics import CONTENT_TYPE, Meter
 from wharfinger.runtime.settings import Source
 
 BODY_TIMEOUT_S: Final = 60.0
@@ -28,12 +30,12 @@ Ping = Callable[[], Awaitable[None]]
 class Endpoints:
     """The routes of one notifier."""
 
-    def __init__(self, ingest: Ingest, sources: Sequence[Source], *, pings: Mapping[str, Ping], log: Log) -> None:
+    def __init__(self, ingest: Ingest, sources: Sequence[Source], *, pings: Mapping[str, Ping], meter: Meter, log: Log) -> None:
         self._ingest = ingest
         self._sources = sources
         self._pings = pings
         self._log = log
-        self._answers: Counter[tuple[str, str]] = Counter()
+        self._meter = meter
 
     def routes(self) -> list[web.RouteDef]:
         """Every route; other methods than POST on the hook are 405."""
@@ -43,6 +45,7 @@ class Endpoints:
 
     async def events(self, http: web.Request) -> web.Response:
         """A notification."""
+        began = time.monotonic()
         if http.method != "POST":
             return self._counted(web.Response(status=405, headers={"Allow": "POST"}), "method")
         peer = (http.remote or "").partition("%")[0]
@@ -51,9 +54,9 @@ class Endpoints:
         if isinstance(source, Refused):
             self._log("notification.refused", why=source.why.value, peer=peer)
             return self._counted(web.Response(status=401, headers={"WWW-Authenticate": "Bearer"}), source.why.value)
-        return await self._store(http, source, peer)
+        return await self._store(http, source, peer, began)
 
-    async def _store(self, http: web.Request, source: Source, peer: str) -> web.Response:
+    async def _store(self, http: web.Request, source: Source, peer: str, began: float) -> web.Response:
         content_type = http.headers.get("Content-Type", "")[:MAX_CONTENT_TYPE]
         try:
             async with asyncio.timeout(BODY_TIMEOUT_S):
@@ -66,10 +69,13 @@ class Endpoints:
             return self._counted(web.Response(status=503, headers={"Retry-After": str(RETRY_AFTER_S)}), "broken_off")
         if stored.dropped:
             self._log("notification.dropped", source=source.name, peer=peer, size=stored.size, sha256=stored.sha256)
-        return self._counted(web.Response(status=202), "dropped" if stored.dropped else "stored")
+        kept = "dropped" if stored.dropped else "spilled" if stored.spill else "stored"
+        self._meter.add(BYTES, kept, by=stored.size)
+        self._meter.observe(ACK_SECONDS, time.monotonic() - began)
+        return self._counted(web.Response(status=202), kept)
 
     def _counted(self, response: web.Response, what: str) -> web.Response:
-        self._answers[str(response.status), what] += 1
+        self._meter.add(POSTS, what)
         if response.status != 202:  # noqa: PLR2004 - HTTP's own number
             # Do not read on for a body that nobody wants.
             response.force_close()
@@ -87,10 +93,7 @@ class Endpoints:
 
     async def metrics(self, _http: web.Request) -> web.Response:
         """Prometheus' text format."""
-        lines = ["# TYPE wharfinger_notifications_total counter"]
-        for (code, what), count in sorted(self._answers.items()):
-            lines.append(f'wharfinger_notifications_total{{code="{code}",what="{what}"}} {count}')
-        return web.Response(text="\n".join(lines) + "\n")
+        return web.Response(body=self._meter.text().encode(), headers={"Content-Type": CONTENT_TYPE})
 
 
 async def _chunks(http: web.Request) -> AsyncIterator[bytes]:

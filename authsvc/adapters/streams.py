@@ -6,6 +6,7 @@ both are on disk (the server answers after its fsync), and the token may leave.
 """
 
 import asyncio
+import time
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -13,6 +14,8 @@ import redis.asyncio as redis
 from redis.exceptions import RedisError
 
 from authsvc.errors import Unavailable
+from authsvc.metrics import STORE_BATCHES, STORE_RECORDS, STORE_SECONDS
+from wharfinger.runtime.metrics import Meter
 from wharfinger.wire import keys
 from wharfinger.wire.codec import RECORD_FIELD, encode
 from wharfinger.wire.issuance import Issuance, Refusal
@@ -27,8 +30,9 @@ Write = Callable[[Any], None]
 class Batches:
     """Writes of several requests in one MULTI each flush."""
 
-    def __init__(self, client: "redis.Redis") -> None:
+    def __init__(self, client: "redis.Redis", meter: Meter) -> None:
         self._redis = client
+        self._meter = meter
         self._waiting: list[tuple[Write, asyncio.Future[None]]] = []
         self._flush: asyncio.Task[None] | None = None
 
@@ -48,6 +52,7 @@ class Batches:
     async def _run(self) -> None:
         while self._waiting:
             batch, self._waiting = self._waiting[:BATCH], self._waiting[BATCH:]
+            began, outcome = time.monotonic(), "written"
             try:
                 async with asyncio.timeout(TIMEOUT_S):
                     async with self._redis.pipeline(transaction=True) as pipeline:
@@ -55,10 +60,14 @@ class Batches:
                             write(pipeline)
                         await pipeline.execute()
             except (RedisError, OSError, TimeoutError) as error:
+                outcome = "failed"
                 fault = Unavailable(f"Redis did not take the record: {type(error).__name__}")
                 _settle(batch, fault)
             else:
                 _settle(batch, None)
+            self._meter.add(STORE_BATCHES, outcome)
+            self._meter.add(STORE_RECORDS, outcome, by=len(batch))
+            self._meter.observe(STORE_SECONDS, time.monotonic() - began)
 
 
 def _settle(batch: list[tuple[Write, asyncio.Future[None]]], fault: Unavailable | None) -> None:

@@ -1,10 +1,15 @@
 """Decides which address a client has: the peer's own, or what a trusted proxy's header says where that is configured."""
 
+import re
 from collections.abc import Sequence
 from ipaddress import ip_address
+from typing import Final
 
 from authsvc.decide.request import BadRequest
 from wharfinger.runtime.settings import RealIp
+
+_WITH_PORT: Final = re.compile(r"\[(?P<v6>.+)\]:\d+|(?P<v4>[^:]+):\d+", re.ASCII)
+"""Some proxies write the port too."""
 
 
 def client_address(peer: str, header: Sequence[str], real_ip: RealIp | None) -> str | BadRequest:
@@ -20,7 +25,9 @@ def client_address(peer: str, header: Sequence[str], real_ip: RealIp | None) -> 
         return peer.partition("%")[0]
     entries = [entry.strip() for entry in header[0].split(",")] if header and header[0].strip() else []
     try:
-        address = ip_address(entries[real_ip.position])
+        entry = entries[real_ip.position]
+        port = _WITH_PORT.fullmatch(entry)
+        address = ip_address(entry if port is None else port["v6"] or port["v4"])
     except (IndexError, ValueError):
         return BadRequest("client address not provided")
     # A zone means something on one machine only.

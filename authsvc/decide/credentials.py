@@ -60,8 +60,8 @@ def what_to_compare(users: Mapping[str, User], claimed: Claimed | None) -> Compa
 
 
 def cut(password: str) -> bytes:
-    """The bytes of a password that bcrypt reads."""
-    return password.encode("utf-8", "surrogatepass")[:MAX_PASSWORD]
+    """The bytes of a password that bcrypt reads, as they were sent."""
+    return password.encode("utf-8", "surrogateescape")[:MAX_PASSWORD]
 
 
 def dummy_hash(users: Mapping[str, User]) -> bytes:

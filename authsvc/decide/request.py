@@ -1,12 +1,13 @@
 """Reads a token request: method, query, headers and form into a value, or a refusal for the client. Checks no password.
 
 Sources: distribution's docs/content/spec/auth/{token,oauth}.md for the two forms, docker_auth's ParseRequest for what its
-clients may send. Refused although docker_auth takes it: an empty first scope (it drops all the others), and ``account``
+clients may send. Refused although docker_auth takes it: an empty first scope before others (it drops them), and ``account``
 without credentials (a way in as any user that has no password).
 """
 
 import base64
 import binascii
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
@@ -19,6 +20,11 @@ MAX_FORM: Final = 64 * 1024
 MAX_FIELDS: Final = 200
 MAX_TEXT: Final = 256
 """Characters kept of a User-Agent or client id."""
+FORM_TYPE: Final = "application/x-www-form-urlencoded"
+_UNREADABLE_PAIR: Final = re.compile(r";|%(?![0-9A-Fa-f]{2})")
+_TOO_MANY: Final = f"more than {MAX_FIELDS} fields"
+
+_Pairs = list[tuple[str, str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,33 +62,39 @@ def read_get(query: str, authorization: Sequence[str]) -> TokenRequest | BadRequ
         query: the raw query string.
         authorization: the values of the Authorization header; other schemes than Basic count as none.
     """
-    return _read(_pairs(query), authorization, (), oauth=False)
+    pairs = _pairs(query)
+    return pairs if isinstance(pairs, BadRequest) else _read(pairs, _basic(authorization), oauth=False)
 
 
 def read_post(query: str, authorization: Sequence[str], body: bytes) -> TokenRequest | BadRequest:
     """Read a POST: fields of the form before those of the query, as Go's FormValue has them."""
     try:
-        form = _pairs(body.decode("utf-8"))
+        form, rest = _pairs(body.decode("utf-8")), _pairs(query)
     except UnicodeDecodeError:
         return BadRequest("the form is not UTF-8")
+    if isinstance(form, BadRequest) or isinstance(rest, BadRequest):
+        return BadRequest(_TOO_MANY)
+    pairs = form + rest
+    credentials = _basic(authorization)
+    if credentials is None and (username := _first(pairs, "username")) and (password := _first(pairs, "password")):
+        credentials = Claimed(username, password, "form")
     grant = _first(form, "grant_type")
     if grant and grant != "password":
         return BadRequest("only grant_type=password is known here", "unsupported_grant_type")
     if grant and not (_first(form, "service") and _first(form, "client_id")):
         return BadRequest("service and client_id are required with grant_type")
-    return _read([*form, *_pairs(query)], authorization, form, oauth=bool(grant))
+    if grant and credentials is None:
+        return BadRequest("username and password are required with grant_type=password")
+    return _read(pairs, credentials, oauth=bool(grant))
 
 
-def _read(
-    pairs: list[tuple[str, str]], authorization: Sequence[str], form: Sequence[tuple[str, str]], *, oauth: bool
-) -> TokenRequest | BadRequest:
-    credentials = _basic(authorization)
-    if credentials is None and (username := _first(form, "username")) and (password := _first(form, "password")):
-        credentials = Claimed(username, password, "form")
+def _read(pairs: _Pairs, credentials: Claimed | None, *, oauth: bool) -> TokenRequest | BadRequest:
     account = _first(pairs, "account")
     if credentials is not None and account and account != credentials.account:
         return BadRequest("user and account are not the same")
-    scopes = parse_scopes(value for name, value in pairs if name == "scope")
+    texts = [value for name, value in pairs if name == "scope"]
+    # An empty one alone asks for nothing, as clients mean it that log in so.
+    scopes = parse_scopes(texts if any(texts) else ())
     if isinstance(scopes, ScopeFault):
         return BadRequest(f"invalid scope: {scopes.problem}", "invalid_scope")
     service = _first(pairs, "service")
@@ -98,19 +110,21 @@ def _basic(authorization: Sequence[str]) -> Claimed | None:
     if scheme.lower() != "basic":
         return None
     try:
-        text = base64.b64decode(encoded.strip(), validate=True).decode("utf-8")
-    except (binascii.Error, UnicodeDecodeError, ValueError):
+        # Bytes that are no text are credentials all the same, of nobody: they must not become the anonymous client's.
+        text = base64.b64decode(encoded.strip(), validate=True).decode("utf-8", "surrogateescape")
+    except (binascii.Error, ValueError):
         return None
     account, colon, password = text.partition(":")
     return Claimed(account, password) if colon else None
 
 
-def _pairs(text: str) -> list[tuple[str, str]]:
+def _pairs(text: str) -> _Pairs | BadRequest:
+    # A semicolon or a broken escape makes Go drop that one pair.
+    readable = "&".join(pair for pair in text.split("&") if _UNREADABLE_PAIR.search(pair) is None)
     try:
-        return parse_qsl(text, keep_blank_values=True, max_num_fields=MAX_FIELDS)
+        return parse_qsl(readable, keep_blank_values=True, max_num_fields=MAX_FIELDS)
     except ValueError:
-        # Beyond the limit: nothing a client sends looks so; an empty scope makes it a refusal.
-        return [("scope", "")]
+        return BadRequest(_TOO_MANY)
 
 
 def _first(pairs: Sequence[tuple[str, str]], name: str) -> str:

@@ -208,8 +208,8 @@ class House:
             client.close()
 
 
-def build_house(folder: Path, *, deploy: str = "", hosts: tuple[str, ...] = ()) -> House:
-    """Make, wire and start everything."""
+def build_house(folder: Path, *, deploy: str = "", hosts: tuple[str, ...] = (), edit: Callable[[str], str] = str) -> House:
+    """Make, wire and start everything. ``edit``: the configuration's text."""
     need(REGISTRY)
     folder.mkdir(mode=0o700, exist_ok=True)
     ports, hook_port = Ports(free_port(), free_port(), free_port()), free_port()
@@ -217,7 +217,7 @@ def build_house(folder: Path, *, deploy: str = "", hosts: tuple[str, ...] = ()) 
     config = folder / "wharfinger.yml"
     text = config.read_text().replace(":5004/", f":{hook_port}/")
     text = text.replace("users:  ", 'users:\n  "": {}\n#').replace("acl:  ", ACL + "#")
-    config.write_text(text.replace("  targets:\n", f"{deploy}  targets:\n") if deploy else text)
+    config.write_text(edit(text.replace("  targets:\n", f"{deploy}  targets:\n") if deploy else text))
     house = House(folder, ports, hook_port, None, None, folder / "tls.crt" if hosts else None)  # type: ignore[arg-type]  # set just below
     secret = (folder / "hook.secret").read_bytes().strip()
     start_receiver(hook_port, secret, lambda payload, genuine: house.heard.append(payload | {"genuine": genuine}))

@@ -2,7 +2,7 @@
 
 import os
 import sys
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -10,13 +10,17 @@ from typing import Final
 import click
 
 import authsvc.app
+import authsvc.metrics
 import notifier.app
+import notifier.metrics
 from wharfinger.cli.loading import EXIT_MISCONFIGURED, Place, placed, read, settings_or_exit
 from wharfinger.cli.planning import ConfiguredPlan
 from wharfinger.cli.stores import url_or_exit
 from wharfinger.cli.supervise import Spec, Supervisor
+from wharfinger.runtime.configuration.server import MAX_PROCESSES
 from wharfinger.runtime.errors import Misconfigured
 from wharfinger.runtime.log import to_stderr
+from wharfinger.runtime.metrics import Board
 from wharfinger.runtime.serving import require_free
 from wharfinger.runtime.settings import Address, Settings, TlsPair
 
@@ -31,14 +35,27 @@ def command(place: Place, *, service: str) -> None:
     """Run one service in the foreground."""
     settings = settings_or_exit(place)
     url = url_or_exit(settings)
-    make = partial(auth_specs, place=place, url=url) if service == "auth" else partial(notifier_specs, url=url)
+    boards = Boards()
+    make = (
+        partial(auth_specs, place=place, url=url, board=boards.auth)
+        if service == "auth"
+        else partial(notifier_specs, url=url, board=boards.notifier)
+    )
     if service == "auth":
         require_free_or_exit(settings.auth.server.listen, "server.addr")
     log = to_stderr("serve")
     sys.exit(Supervisor(make(settings), log=log, plan=ConfiguredPlan(place, settings, make, log)).run())
 
 
-def auth_specs(settings: Settings, *, place: Place, url: str) -> list[Spec]:
+@dataclass(frozen=True, slots=True)
+class Boards:
+    """Each service's numbers, for as long as this process lives: its children come and go."""
+
+    auth: Board = field(default_factory=partial(Board, authsvc.metrics.TABLE, MAX_PROCESSES))
+    notifier: Board = field(default_factory=partial(Board, notifier.metrics.TABLE))
+
+
+def auth_specs(settings: Settings, *, place: Place, url: str, board: Board) -> list[Spec]:
     """The token service's processes, which share its address. They read the configuration anew by themselves."""
     server = settings.auth.server
     # A unix socket cannot be shared so.
@@ -47,13 +64,13 @@ def auth_specs(settings: Settings, *, place: Place, url: str) -> list[Spec]:
     run = partial(authsvc.app.serve, auth, partial(read, place), shared=processes > 1)
     names = [f"auth-{number}" for number in range(1, processes + 1)] if processes > 1 else ["auth"]
     kept = replace(server, tls=replace(server.tls, pair=NO_PAIR) if server.tls else None)
-    return [Spec(name, run, settings=kept) for name in names]
+    return [Spec(name, partial(run, meter=board.meter(row)), settings=kept) for row, name in enumerate(names)]
 
 
-def notifier_specs(settings: Settings, *, url: str) -> list[Spec]:
+def notifier_specs(settings: Settings, *, url: str, board: Board) -> list[Spec]:
     """The notifier's process. While it is replaced, registries keep their events."""
     ready = replace(settings.notifier, redis_url=url)
-    return [Spec("notifier", partial(notifier.app.serve, ready), settings=ready)]
+    return [Spec("notifier", partial(notifier.app.serve, ready, board.meter()), settings=ready)]
 
 
 def require_free_or_exit(listen: Address, setting: str) -> None:

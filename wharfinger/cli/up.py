@@ -13,7 +13,7 @@ import click
 
 from wharfinger.cli.loading import Place, placed, settings_or_exit
 from wharfinger.cli.planning import ConfiguredPlan
-from wharfinger.cli.serve import auth_specs, notifier_specs, require_free_or_exit
+from wharfinger.cli.serve import Boards, auth_specs, notifier_specs, require_free_or_exit
 from wharfinger.cli.supervise import Spec, Supervisor
 from wharfinger.cli.work import worker_specs
 from wharfinger.runtime import embedded
@@ -70,11 +70,12 @@ def command(place: Place) -> None:
         click.echo(str(fault), err=True)
         sys.exit(EXIT_UNAVAILABLE)
     url = settings.auth.redis_url if store is None else store.url
+    boards = Boards()
 
     def make(current: Settings) -> list[Spec]:
         return [
-            *auth_specs(current, place=place, url=url),
-            *notifier_specs(current, url=url),
+            *auth_specs(current, place=place, url=url, board=boards.auth),
+            *notifier_specs(current, url=url, board=boards.notifier),
             *worker_specs(current, url=url, processes=DELIVER_WORKERS),
         ]
 

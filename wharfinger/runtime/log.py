@@ -4,13 +4,20 @@ Never a token, a password, an Authorization header or a whole settings object; a
 """
 
 import json
+import logging
 import os
 import time
+import traceback
+from functools import lru_cache
+from types import TracebackType
 from typing import Final, Protocol
+
+import msgspec
 
 MAX_VALUE: Final = 1_024
 """Characters of one value; a hostile User-Agent does not fill the disk."""
 _STDERR: Final = 2
+_encoder: Final = msgspec.json.Encoder()
 
 
 class Log(Protocol):
@@ -32,12 +39,55 @@ def to_stderr(service: str) -> Log:
     return log
 
 
+class LibraryLog(logging.Handler):
+    """Takes what libraries log, as events without their words: aiohttp's quote the request, with its Authorization header."""
+
+    def __init__(self, log: Log) -> None:
+        super().__init__(logging.WARNING)
+        self._log = log
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """What the library calls it, the kind of the exception, and where it was raised."""
+        # The first line as it was written: asyncio's others show whole tasks, with their exceptions.
+        what = str(record.msg).partition("\n")[0]
+        fields: dict[str, object] = {"library": record.name, "level": record.levelname, "what": what}
+        if record.exc_info and record.exc_info[0] is not None:
+            fields["error"] = record.exc_info[0].__name__
+            fields |= place_of(record.exc_info[2])
+        self._log("library.logged", **fields)
+
+    @classmethod
+    def install(cls, log: Log) -> None:
+        """For this whole process, in place of what prints to stderr."""
+        logging.getLogger().handlers = [cls(log)]
+
+
+def place_of(trace: TracebackType | None) -> dict[str, object]:
+    """Where an exception was raised, for a log that must not hold its text."""
+    frames = traceback.extract_tb(trace)
+    return {"file": frames[-1].filename, "line": frames[-1].lineno} if frames else {}
+
+
 def line(service: str, event: str, fields: dict[str, object], *, now_s: float) -> bytes:
     """One event as a line. Control characters are escaped by JSON; long values are cut."""
-    moment = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(now_s)) + f".{int(now_s * 1_000) % 1_000:03d}Z"
+    moment = f"{_second(int(now_s))}.{int(now_s * 1_000) % 1_000:03d}Z"
     record: dict[str, object] = {"time": moment, "service": service, "event": event}
     record |= {name: _plain(value) for name, value in fields.items()}
-    return json.dumps(record).encode() + b"\n"
+    return _json(record) + b"\n"
+
+
+def _json(record: dict[str, object]) -> bytes:
+    try:
+        written = _encoder.encode(record)
+    except UnicodeEncodeError:  # half of a surrogate pair
+        written = b"\xff"
+    # Beyond ASCII everything is escaped: some of it steers terminals. Most lines have none of it, and are made faster.
+    return written if written.isascii() else json.dumps(record, separators=(",", ":")).encode()
+
+
+@lru_cache(maxsize=2)
+def _second(at: int) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(at))
 
 
 def discard(_event: str, /, **_fields: object) -> None:

@@ -20,7 +20,7 @@ import uvloop
 from aiohttp import web
 
 from wharfinger.runtime.errors import Misconfigured, Unavailable
-from wharfinger.runtime.log import Log
+from wharfinger.runtime.log import LibraryLog, Log
 from wharfinger.runtime.settings import Address, TlsSettings
 
 MAX_LINE: Final = 32 * 1024
@@ -60,6 +60,7 @@ def run(
     Returns:
         the process's exit code: 0 stopped, 2 misconfigured, 3 unavailable.
     """
+    LibraryLog.install(log)
     try:
         uvloop.run(_serve(make_app, listen, setting, tls, log, grace_s, shared=shared))
     except Misconfigured as fault:

@@ -75,7 +75,8 @@ def parse_scope(text: str) -> Scope | ScopeFault:
         return ScopeFault(text, "not of the form type:name:actions")
     if _NAME.fullmatch(name) is None:
         return ScopeFault(text, "its name is empty, or holds what a name cannot")
-    words = actions.split(",")
+    # The grammar has the empty action too: it asks for nothing.
+    words = [word for word in actions.split(",") if word]
     if not all(_ACTION.fullmatch(word) for word in words):
         return ScopeFault(text, "its actions are not words of small letters, or *")
     return Scope(matched[1], name, tuple(sorted(set(words))))

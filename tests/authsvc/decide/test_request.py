@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from authsvc.decide.credentials import cut
 from authsvc.decide.request import MAX_FIELDS, MAX_TEXT, BadRequest, Claimed, TokenRequest, read_get, read_post
 from wharfinger.wire.scope import Scope
 
@@ -55,8 +56,11 @@ def test_what_is_no_basic_is_nothing(header: str) -> None:
 
 
 def test_bytes_that_are_no_text() -> None:
-    """Credentials are UTF-8."""
-    assert taken(read_get("", basic(b"\xff:x"))).credentials is None
+    """They are somebody's who cannot be told, never the anonymous client's; a password's bytes stay as they are."""
+    assert taken(read_get("", basic(b"\xff:x"))).credentials == Claimed("\udcff", "x")
+    odd = taken(read_get("", basic(b"zoe:\xe9"))).credentials
+    assert odd is not None
+    assert (odd.account, cut(odd.password)) == ("zoe", b"\xe9")
     assert taken(read_get("", basic("zoë:ß"))).credentials == Claimed("zoë", "ß", "basic")
 
 
@@ -85,15 +89,51 @@ def test_form_before_query() -> None:
     assert (found.service, [scope.name for scope in found.scopes]) == ("body", ["b", "q"])
 
 
+def test_credentials_of_a_post() -> None:
+    """Form before query, both of them or none; Basic before both."""
+    rows: list[tuple[Claimed | None, str, list[str], bytes]] = [
+        (Claimed("zoe", "p", "form"), "username=zoe&password=p", [], b""),
+        (Claimed("zoe", "p", "form"), "username=bob&password=x", [], b"username=zoe&password=p"),
+        (Claimed("zoe", "x", "form"), "username=bob&password=x", [], b"username=zoe"),
+        (None, "username=bob&password=x", [], b"username="),
+        (None, "", [], b"username=zoe"),
+        (None, "", [], b"password=p"),
+        (Claimed("bob", "b"), "", basic("bob:b"), b"username=zoe&password=p"),
+    ]
+    assert [row[0] for row in rows] == [taken(read_post(*row[1:])).credentials for row in rows]
+
+
+@pytest.mark.parametrize("query", ["", "scope=", "scope=&scope="])
+def test_an_empty_scope_alone_is_none(query: str) -> None:
+    """A client that logs in may send one."""
+    assert taken(read_get(query, [])).scopes == ()
+
+
+@pytest.mark.parametrize(
+    ("service", "query"),
+    [
+        ("a b", "service=a+b"),
+        ("a;b", "service=a%3Bb"),
+        ("", "service=a;b"),
+        ("", "service=%zz"),
+        ("c", "service=%z&service=c"),
+        ("%", "service=%25"),
+    ],
+)
+def test_pairs_as_go_reads_them(service: str, query: str) -> None:
+    """One with a semicolon or a broken escape is as if it were not there."""
+    assert service == taken(read_get(query, [])).service
+
+
 @pytest.mark.parametrize(
     "query",
     [
-        "scope=",
         "scope=&" + SCOPE,
         SCOPE + "+",
         SCOPE + "&scope=",
         "scope=x",
         "service=a%00b",
+        "a=1&" * (MAX_FIELDS + 5),
         "service=" + "a" * (MAX_TEXT + 1),
     ],
 )
@@ -110,7 +150,9 @@ def test_bad_get(query: str) -> None:
         (b"grant_type=password&service=r&username=a&password=b", "invalid_request"),
         (b"scope=x", "invalid_scope"),
         (b"\xff", "invalid_request"),
-        (b"a=1&" * (MAX_FIELDS + 5), "invalid_scope"),
+        (b"a=1&" * (MAX_FIELDS + 5), "invalid_request"),
+        (b"grant_type=password&service=r&client_id=c", "invalid_request"),
+        (b"grant_type=password&service=r&client_id=c&username=a", "invalid_request"),
     ],
 )
 def test_bad_post(body: bytes, code: str) -> None:

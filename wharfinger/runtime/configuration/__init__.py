@@ -90,6 +90,7 @@ def _settings(top: Section, file: Path, data: Path, *, strict: bool) -> Settings
     users, acl = read_users(top), read_acl(top, policy)
     ext_auth, ext_authz = read_command(top, "ext_auth"), read_command(top, "ext_authz")
     tests, on_store_failure, shadow = read_tests(top), _issuance(top.section("issuance")), _shadow(top.section("shadow"))
+    log_tokens = _log_tokens(top.section("log"))
     top.done(_LATER, ours=False)
     if users is None and ext_auth is None and not _has_later(top, "_auth", "plugin_authn"):
         top.fault("users", "is missing: no way to authenticate is configured", "add users:, with '': {} for anonymous clients")
@@ -98,7 +99,19 @@ def _settings(top: Section, file: Path, data: Path, *, strict: bool) -> Settings
     if token is None:
         return None
     auth = AuthSettings(
-        server, token, users, acl, url, data / "journal", ext_auth, ext_authz, policy, tests, on_store_failure, shadow
+        server,
+        token,
+        users,
+        acl,
+        url,
+        data / "journal",
+        ext_auth,
+        ext_authz,
+        policy,
+        tests,
+        on_store_failure,
+        shadow,
+        log_tokens,
     )
     return Settings(
         file=file,
@@ -120,6 +133,15 @@ def _issuance(section: Section | None) -> OnStoreFailure:
     if section is None:
         return OnStoreFailure.REFUSE
     found = section.choice("on_store_failure", OnStoreFailure, OnStoreFailure.REFUSE)
+    section.done()
+    return found
+
+
+def _log_tokens(section: Section | None) -> bool:
+    """``log.tokens``: a line for each token issued."""
+    if section is None:
+        return True
+    found = section.flag("tokens", default=True)
     section.done()
     return found
 

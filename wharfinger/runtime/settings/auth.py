@@ -176,7 +176,10 @@ class ShadowSettings:
 
 @dataclass(frozen=True, slots=True)
 class AuthSettings:
-    """All that authsvc is told. ``users``, ``acl`` None: no such back-end is configured. ``spool``: folder of the journal."""
+    """All that authsvc is told. ``users``, ``acl`` None: no such back-end is configured. ``spool``: folder of the journal.
+
+    ``log_tokens``: each token has a line in the log.
+    """
 
     server: ServerSettings
     token: TokenSettings
@@ -190,3 +193,4 @@ class AuthSettings:
     tests: tuple[PolicyTest, ...] = ()
     on_store_failure: OnStoreFailure = OnStoreFailure.REFUSE
     shadow: ShadowSettings | None = None
+    log_tokens: bool = True
