@@ -4,6 +4,7 @@ import os
 import pwd
 import shutil
 import subprocess
+import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -28,18 +29,16 @@ class Server:
 
 
 @pytest.fixture(scope="session")
-def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def postgresql() -> Iterator[Server]:
     """A server for the whole session. It refuses to run as root, so it gets Debian's user for it."""
     if not _BINARIES:
         need("postgresql", root=True)
-    folder = tmp_path_factory.mktemp("postgresql")
+    # Not below pytest's own folder, which every session of root's closes to others.
+    folder = Path(tempfile.mkdtemp(prefix="wharfinger-postgresql-"))
     prefix: list[str] = []
     if os.geteuid() == 0:
         user = pwd.getpwnam("postgres")
         os.chown(folder, user.pw_uid, user.pw_gid)
-        for parent in folder.parents:
-            if parent.stat().st_uid == 0 and parent.is_relative_to("/tmp"):
-                parent.chmod(parent.stat().st_mode | 0o011)
         prefix = [shutil.which("setpriv") or "setpriv", f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--clear-groups"]
     data, port = folder / "data", free_port()
     binaries = _BINARIES[-1]
@@ -54,7 +53,7 @@ def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         *prefix, binaries / "postgres", "-D", data, "-p", str(port), "-c", "listen_addresses=127.0.0.1",
         "-c", f"unix_socket_directories={folder}",
     ]  # fmt: skip
-    program = spawn(command, folder.parent / f"{folder.name}.log")
+    program = spawn(command, folder / "server.log")
     try:
         until = time.monotonic() + 60
         while subprocess.run(
@@ -66,3 +65,4 @@ def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     finally:
         program.process.send_signal(2)  # SIGINT: fast shutdown
         program.stop()
+        shutil.rmtree(folder, ignore_errors=True)

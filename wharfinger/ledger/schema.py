@@ -208,6 +208,17 @@ tags = Table(
 )
 """What each tag is, as far as the trail knows; no digest: it was removed."""
 
+instances = Table(
+    "instances",
+    metadata,
+    Column("source", Integer, nullable=False),
+    Column("instance_id", Integer, nullable=False),
+    _number("first_at"),
+    _number("last_at"),
+    PrimaryKeyConstraint("source", "instance_id"),
+)
+"""Processes of registries that were heard: a new one may mean that another's last events are lost."""
+
 deliveries = Table(
     "deliveries",
     metadata,

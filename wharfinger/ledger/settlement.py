@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 
 from sqlalchemy import Connection, insert, select, update
 
-from wharfinger.ledger import schema
+from wharfinger.ledger import instances, schema
 from wharfinger.ledger.database import Database
 from wharfinger.ledger.issued import from_record
 from wharfinger.ledger.log import Appended, append
@@ -29,6 +29,7 @@ def commit(database: Database, entries: Sequence[Entry], *, now_ms: int) -> Sett
         new = [(written, entry) for written, entry in zip(appended, entries, strict=True) if written is not None]
         _write_issuances(connection, new)
         _note_uses(connection, [written for written, _ in new], now_ms)
+        instances.note(connection, database.words, [written for written, _ in new], now_ms=now_ms)
         due = _write_deliveries(connection, new, now_ms)
     return Settled(len(new), len(entries) - len(new), due)
 
