@@ -53,6 +53,8 @@ class Settle:
         self.streams.acknowledge(batch)
         self.bodies.forget(batch.notifications)
         self.wake_ups.deliver(settled.due)
+        for why in settled.alarms:
+            self.log("alarm.raised", why=why)
         self.log("batch.settled", records=settled.records, duplicates=settled.duplicates, deliveries=len(settled.due))
         return settled.records
 

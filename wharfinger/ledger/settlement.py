@@ -12,10 +12,11 @@ from sqlalchemy import Connection, insert, select, update
 from wharfinger.ledger import instances, schema
 from wharfinger.ledger.database import Database
 from wharfinger.ledger.issued import from_record
-from wharfinger.ledger.log import Appended, append
+from wharfinger.ledger.log import ID_REUSED, Appended, append
 from wharfinger.ledger.packing import pack_jti
 from wharfinger.ledger.reading import read_records
-from wharfinger.ledger.values import DeliveryState, Entry, Settled
+from wharfinger.ledger.record import AuditRecord, Personal, RecordKind, canonical_json
+from wharfinger.ledger.values import DeliveryState, Entry, NewDelivery, Settled
 from wharfinger.wire.issuance import Issuance
 from wharfinger.wire.names import DeliveryId, Jti
 
@@ -30,8 +31,10 @@ def commit(database: Database, entries: Sequence[Entry], *, now_ms: int) -> Sett
         _write_issuances(connection, new)
         _note_uses(connection, [written for written, _ in new], now_ms)
         instances.note(connection, database.words, [written for written, _ in new], now_ms=now_ms)
-        due = _write_deliveries(connection, new, now_ms)
-    return Settled(len(new), len(entries) - len(new), due)
+        due = _write_deliveries(connection, [(written.seq, entry.deliveries) for written, entry in new], now_ms)
+        raised = [(written, entry, why) for written, entry in new if (why := _alarm(written, entry))]
+        due += _raise(connection, database, raised, now_ms)
+    return Settled(len(new), len(entries) - len(new), due, tuple(why for _, _, why in raised))
 
 
 def find_issuances(database: Database, jtis: Iterable[Jti]) -> dict[Jti, Issuance]:
@@ -65,8 +68,46 @@ def _note_uses(connection: Connection, appended: Sequence[Appended], now_ms: int
         connection.execute(update(table).where(chosen, table.c.used_at == 0).values(used_at=now_ms))
 
 
-def _write_deliveries(connection: Connection, new: Sequence[tuple[Appended, Entry]], now_ms: int) -> tuple[DeliveryId, ...]:
-    planned = [(written.seq, delivery) for written, entry in new for delivery in entry.deliveries]
+def _alarm(written: Appended, entry: Entry) -> str:
+    # Whether an id came with another body, only the log can tell.
+    reused = ID_REUSED in written.record.flags.split() and ID_REUSED not in entry.record.flags.split()
+    return entry.alarm or (ID_REUSED if reused else "")
+
+
+def _raise(
+    connection: Connection, database: Database, raised: Sequence[tuple[Appended, Entry, str]], now_ms: int
+) -> tuple[DeliveryId, ...]:
+    records = [(alarm_record(written, why, now_ms=now_ms), b"") for written, _, why in raised]
+    appended = append(connection, database.words, records)
+    new = [(one.seq, entry.on_alarm) for one, (_, entry, _) in zip(appended, raised, strict=True) if one is not None]
+    return _write_deliveries(connection, new, now_ms)
+
+
+def alarm_record(written: Appended, why: str, *, now_ms: int) -> AuditRecord:
+    """The record of an alarm about another record."""
+    about = written.record
+    return AuditRecord(
+        kind=RecordKind.ALARM,
+        recorded_at=now_ms,
+        occurred_at=about.occurred_at,
+        source=about.source,
+        event_id=f"alarm/{written.seq}",
+        repository=about.repository,
+        tag=about.tag,
+        digest=about.digest,
+        reason=why,
+        jti=about.jti,
+        credential_kind=about.credential_kind,
+        credential_id=about.credential_id,
+        detail=canonical_json({"record": written.seq}).decode(),
+        personal=Personal(account=about.personal.account, client_addr=about.personal.client_addr),
+    )
+
+
+def _write_deliveries(
+    connection: Connection, new: Sequence[tuple[int, tuple[NewDelivery, ...]]], now_ms: int
+) -> tuple[DeliveryId, ...]:
+    planned = [(seq, delivery) for seq, deliveries in new for delivery in deliveries]
     if planned:
         rows = [
             {

@@ -37,12 +37,17 @@ class NewDelivery:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One record with what comes with it. ``raw``: the event as it came, compressed; empty when not kept."""
+    """One record with what comes with it. ``raw``: the event as it came, compressed; empty when not kept.
+
+    ``alarm``: why it is one, if it is. ``on_alarm``: the deliveries an alarm brings, also one only the ledger sees.
+    """
 
     record: AuditRecord
     raw: bytes = b""
     issuance: Issuance | None = None
     deliveries: tuple[NewDelivery, ...] = field(default=())
+    alarm: str = ""
+    on_alarm: tuple[NewDelivery, ...] = field(default=())
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +57,8 @@ class Settled:
     records: int
     duplicates: int
     due: tuple[DeliveryId, ...]
+    alarms: tuple[str, ...] = ()
+    """Why each alarm was raised."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

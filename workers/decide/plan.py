@@ -15,8 +15,8 @@ from wharfinger.wire.jti import JtiKeys, Proof, verify
 from wharfinger.wire.names import Jti
 from wharfinger.wire.notification import Notification
 from wharfinger.wire.subject import TokenSubject, parse_subject
-from workers.decide.attribution import Attribution, attribute
-from workers.decide.rules import CompiledRule, deliveries
+from workers.decide.attribution import VIOLATIONS, Attribution, attribute
+from workers.decide.rules import CompiledRule, alarm_deliveries, deliveries
 
 _METHODS: Final = frozenset({"GET", "HEAD", "PUT", "POST", "PATCH", "DELETE"})
 """What a registry says of a method; anything else stands in the raw event alone."""
@@ -82,6 +82,7 @@ class Planner:
 
     keys: JtiKeys
     rules: tuple[CompiledRule, ...]
+    alarm_targets: tuple[str, ...] = ()
 
     def plan(self, readings: Sequence[Reading], issuances: Mapping[Jti, Issuance], *, now_ms: int) -> list[Entry]:
         """The ledger's entries for a batch, in its order.
@@ -118,6 +119,8 @@ class Planner:
             _event_record(heard, attribution, now_ms),
             raw=heard.raw,
             deliveries=deliveries(self.rules, source=source, event=event, attribution=attribution),
+            alarm=attribution.verdict.value if attribution.verdict in VIOLATIONS else "",
+            on_alarm=alarm_deliveries(self.alarm_targets, source=source, event=event),
         )
 
 

@@ -16,6 +16,8 @@ from wharfinger.wire.jti import ALPHABET
 from wharfinger.wire.names import DeliveryId
 from workers.decide.attribution import Attribution, Verdict
 
+ALARM_RULE: Final = "alarm"
+"""The rule of a delivery that no rule of the file brought."""
 _ID_LETTERS: Final = ALPHABET.replace("-", "").replace("_", "")
 _ID_LENGTH: Final = 26
 
@@ -65,6 +67,11 @@ def deliveries(
     return tuple(
         NewDelivery(delivery_id(source, event, rule, target), rule, target, state, reason) for rule, target in triggers
     )
+
+
+def alarm_deliveries(targets: Sequence[str], *, source: str, event: RegistryEvent) -> tuple[NewDelivery, ...]:
+    """The deliveries that an alarm about an event brings: one for each target that wants to hear of them."""
+    return tuple(NewDelivery(delivery_id(source, event, ALARM_RULE, target), ALARM_RULE, target) for target in targets)
 
 
 def delivery_id(source: str, event: RegistryEvent, rule: str, target: str) -> DeliveryId:
