@@ -40,9 +40,11 @@ from wharfinger.runtime.errors import Misconfigured as CannotServe
 from wharfinger.runtime.log import Log, to_stderr
 from wharfinger.runtime.metrics import Meter
 from wharfinger.runtime.serving import EXIT_MISCONFIGURED, load_pair, run, tls_context
-from wharfinger.runtime.settings import AuthSettings
+from wharfinger.runtime.settings import AuthSettings, SubjectForm
 from wharfinger.runtime.watching import LOOK_S, look
 from wharfinger.wire.jti import JtiKeys
+from wharfinger.wire.names import Subject
+from wharfinger.wire.subject import format_subject
 
 FLUSH_S: Final = 5.0
 
@@ -200,6 +202,7 @@ def make_rules(settings: AuthSettings, signer: TokenSigner, passwords: PasswordC
         keys=keys,
         known=frozenset(users),
         dummy=dummy_hash(users),
+        subject=format_subject if settings.token.subject is SubjectForm.WITH_ID else lambda account, _jti: Subject(account),
         ready=ready,
         key_ends={key.id: key.not_after for key in signer.public},
         log_tokens=settings.log_tokens,

@@ -4,7 +4,7 @@ The numbers are those of docs/flow.md. Crash after the issuance is recorded, bef
 has; harmless. Crash before: no record, no token.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from ipaddress import ip_address
 
@@ -31,7 +31,7 @@ from wharfinger.policy import Request as PolicyRequest
 from wharfinger.runtime.log import Log
 from wharfinger.wire.issuance import Issuance, Refusal
 from wharfinger.wire.jti import NONCE_BITS, JtiKeys, mint
-from wharfinger.wire.names import Account
+from wharfinger.wire.names import Account, Jti, Subject
 from wharfinger.wire.subject import format_subject
 
 
@@ -84,6 +84,7 @@ class Rules:
     keys: JtiKeys
     known: frozenset[str]
     dummy: bytes
+    subject: Callable[[Account, Jti], Subject] = format_subject
     ready: Mapping[str, Ping]
     key_ends: Mapping[str, int]
     log_tokens: bool
@@ -116,7 +117,7 @@ class Issue:
         issuance = self._issuance(request, who, access, client)
         token = self.rules.signer.sign(
             claims(
-                issuance, issuer=self.rules.issuer, subject=format_subject(who.account, issuance.jti), access=access.entries
+                issuance, issuer=self.rules.issuer, subject=self.rules.subject(who.account, issuance.jti), access=access.entries
             ),
             service=request.service,
             now=issuance.issued_at,

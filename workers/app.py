@@ -60,7 +60,13 @@ def run_settle(settings: WorkerSettings, log: Log) -> int:
         issuances=StoredIssuances(client, database),
         ledger=LedgerOfBatches(database),
         wake_ups=RqWakeUps(client),
-        planner=Planner(JtiKeys(tuple(key.reveal() for key in settings.jti_keys)), compile_rules(settings.deploy)),
+        planner=Planner(
+            JtiKeys(tuple(key.reveal() for key in settings.jti_keys)),
+            compile_rules(settings.deploy),
+            settings.alarm_targets,
+            infers=settings.infers,
+            ids_since_ms=settings.ids_since_ms,
+        ),
         clock=_now_ms,
         log=log,
     )

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from wharfinger.ledger.values import Claim, DeliveryState, Entry, Settled, Standing
 from wharfinger.wire.issuance import Issuance, Refusal
-from wharfinger.wire.names import DeliveryId, Jti
+from wharfinger.wire.names import Account, DeliveryId, Jti
 from wharfinger.wire.notification import StoredNotification
 from workers.decide.order import Order, Sent
 from workers.decide.plan import Unreadable
@@ -54,6 +54,9 @@ class IssuanceLookup(Protocol):
 
     def find(self, jtis: AbstractSet[Jti]) -> Mapping[Jti, Issuance]:
         """The records that exist. Raises Unavailable: no answer, which is not the same as none."""
+
+    def of_accounts(self, accounts: AbstractSet[Account], *, since_ms: int) -> Mapping[Account, Sequence[Issuance]]:
+        """Each account's issuances since then, as far as they are settled. Raises LedgerUnavailable."""
 
 
 class SettledLedger(Protocol):

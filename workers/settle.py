@@ -4,16 +4,22 @@ Crash before the ledger's commit: the batch is pending and comes again. After it
 writes nothing new. After the acknowledgement, before the wake-ups: sweep finds the deliveries that are due.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from wharfinger.runtime.log import Log
 from wharfinger.wire.codec import UnreadableRecord
 from wharfinger.wire.event import parse_envelope
+from wharfinger.wire.issuance import Issuance
+from wharfinger.wire.names import Account
 from wharfinger.wire.notification import StoredNotification
 from workers.decide.attribution import claimed_jti
-from workers.decide.plan import Heard, Planner, Reading, hear, unreadable
+from workers.decide.plan import NO_CANDIDATES, Heard, Planner, Reading, accounts_to_infer, hear, unreadable, with_new
 from workers.ports import Batch, Bodies, Clock, IssuanceLookup, SettledLedger, Streams, WakeUps
+
+CANDIDATES_MS: Final = 25 * 3_600_000
+"""How far back a token may lie that an event without an id belongs to: its life, and the longest upload after it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +54,7 @@ class Settle:
         named = {jti for reading in readings if isinstance(reading, Heard) and (jti := claimed_jti(reading.event))}
         issuances = self.issuances.find(named)
         now_ms = self.clock()
-        entries = self.planner.plan(readings, issuances, now_ms=now_ms)
+        entries = self.planner.plan(readings, issuances, self._candidates(readings, now_ms), now_ms=now_ms)
         settled = self.ledger.commit(entries, now_ms=now_ms)
         self.streams.acknowledge(batch)
         self.bodies.forget(batch.notifications)
@@ -57,6 +63,12 @@ class Settle:
             self.log("alarm.raised", why=why)
         self.log("batch.settled", records=settled.records, duplicates=settled.duplicates, deliveries=len(settled.due))
         return settled.records
+
+    def _candidates(self, readings: Sequence[Reading], now_ms: int) -> Mapping[Account, Sequence[Issuance]]:
+        if not self.planner.infers:
+            return NO_CANDIDATES
+        accounts = accounts_to_infer(readings)
+        return with_new(self.issuances.of_accounts(accounts, since_ms=now_ms - CANDIDATES_MS), readings)
 
     def _read(self, batch: Batch) -> Iterator[Reading]:
         yield from batch.records

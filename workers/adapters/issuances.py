@@ -1,17 +1,23 @@
 """Finds tokens' records: in Redis, where they are for a day, else in the ledger, where they are for good."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from typing import Final
 
 import redis
 
 from wharfinger.ledger.database import Database
+from wharfinger.ledger.issued import from_record
+from wharfinger.ledger.search import Criteria, search
 from wharfinger.ledger.settlement import find_issuances
 from wharfinger.wire import keys
 from wharfinger.wire.codec import UnreadableRecord, decode
 from wharfinger.wire.issuance import Issuance
-from wharfinger.wire.names import Jti
+from wharfinger.wire.names import Account, Jti
 from workers.adapters.redis_errors import unavailable_when_silent
+
+MAX_CANDIDATES: Final = 200
+"""Issuances of one account that are looked at for an event without an id; with more in a day nothing could be told anyway."""
 
 
 class StoredIssuances:
@@ -31,6 +37,15 @@ class StoredIssuances:
         found = {jti: issuance for jti, value in zip(ordered, values, strict=True) if (issuance := _read(jti, value))}
         missing = [jti for jti in ordered if jti not in found]
         return found | find_issuances(self._database, missing) if missing else found
+
+    def of_accounts(self, accounts: AbstractSet[Account], *, since_ms: int) -> Mapping[Account, Sequence[Issuance]]:
+        """What the ledger knows, newest first, MAX_CANDIDATES of each."""
+        return {account: self._of(account, since_ms) for account in accounts}
+
+    def _of(self, account: Account, since_ms: int) -> list[Issuance]:
+        asked = Criteria(account=account, kinds=("issuance",), since_ms=since_ms)
+        page = search(self._database, asked, limit=MAX_CANDIDATES)
+        return [from_record(one.record, erased=one.erased) for one in page.records]
 
 
 def _read(jti: Jti, value: bytes | str | None) -> Issuance | None:

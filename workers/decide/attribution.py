@@ -27,6 +27,8 @@ class Verdict(StrEnum):
     """What was found."""
 
     EXACT = "exact"
+    INFERRED = "inferred"
+    AMBIGUOUS = "ambiguous"
     UNATTRIBUTED = "unattributed"
     FORGED = "forged"
     ACCOUNT_MISMATCH = "account_mismatch"
@@ -77,6 +79,8 @@ class Attribution:
     flags: tuple[Flag, ...] = field(default=())
     missing: str = ""
     """For ``outside_grant``: the access the grant lacks, as ``repository:action``."""
+    candidates: tuple[Jti, ...] = field(default=())
+    """For ``ambiguous``: the tokens that fit, newest first."""
 
 
 def claimed_jti(event: RegistryEvent) -> Jti | None:
@@ -107,12 +111,13 @@ def attribute(event: RegistryEvent, issuance: Issuance | None, proof: Proof, *, 
     if issuance is None:
         return Attribution(Verdict.UNATTRIBUTED, Reason.RECORD_LOST, account, jti)
     flags = _flags(event, issuance, received_ms)
-    missing = _missing(event, issuance)
+    missing = missing_access(event, issuance)
     verdict = Verdict.OUTSIDE_GRANT if missing else Verdict.EXACT
     return Attribution(verdict, account=account, jti=jti, issuance=issuance, flags=flags, missing=missing)
 
 
-def _missing(event: RegistryEvent, issuance: Issuance) -> str:
+def missing_access(event: RegistryEvent, issuance: Issuance) -> str:
+    """What an event did that a grant does not allow, as ``repository:action``; empty when it allows all of it."""
     needed: list[tuple[Repository, str]] = [(event.repository, action) for action in _NEEDED.get(event.action, ())]
     if event.action is Action.MOUNT and event.from_repository:
         needed.append((event.from_repository, "pull"))

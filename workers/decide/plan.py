@@ -1,8 +1,9 @@
 """Decides what a batch of stream entries becomes in the ledger: values in, ledger entries out. Looks nothing up."""
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Final, assert_never
 
 from wharfinger.ledger.issued import scope_texts, to_record
@@ -12,14 +13,16 @@ from wharfinger.ledger.values import Entry
 from wharfinger.wire.event import Malformed, RegistryEvent
 from wharfinger.wire.issuance import Issuance, Refusal
 from wharfinger.wire.jti import JtiKeys, Proof, verify
-from wharfinger.wire.names import Jti
+from wharfinger.wire.names import Account, Jti
 from wharfinger.wire.notification import Notification
 from wharfinger.wire.subject import TokenSubject, parse_subject
-from workers.decide.attribution import VIOLATIONS, Attribution, attribute
+from workers.decide.attribution import VIOLATIONS, Attribution, Reason, attribute
+from workers.decide.inference import infer
 from workers.decide.rules import CompiledRule, alarm_deliveries, deliveries
 
 _METHODS: Final = frozenset({"GET", "HEAD", "PUT", "POST", "PATCH", "DELETE"})
 """What a registry says of a method; anything else stands in the raw event alone."""
+NO_CANDIDATES: Final[Mapping[Account, Sequence[Issuance]]] = MappingProxyType({})
 MAX_RAW: Final = 64 * 1024
 """Bytes, compressed, of an event that the ledger keeps whole; of a bigger one it keeps the hash."""
 
@@ -83,21 +86,34 @@ class Planner:
     keys: JtiKeys
     rules: tuple[CompiledRule, ...]
     alarm_targets: tuple[str, ...] = ()
+    infers: bool = False
+    """Tokens carry plain subjects: what names no token is inferred."""
+    ids_since_ms: int | None = None
+    """From then on every token has an id: an event without one is an alarm."""
 
-    def plan(self, readings: Sequence[Reading], issuances: Mapping[Jti, Issuance], *, now_ms: int) -> list[Entry]:
+    def plan(
+        self,
+        readings: Sequence[Reading],
+        issuances: Mapping[Jti, Issuance],
+        candidates: Mapping[Account, Sequence[Issuance]] = NO_CANDIDATES,
+        *,
+        now_ms: int,
+    ) -> list[Entry]:
         """The ledger's entries for a batch, in its order.
 
         Args:
             readings: what the batch holds.
             issuances: the records of the token ids that its events name, as far as they were found.
+            candidates: recent issuances of the accounts that its events name without a token id.
             now_ms: milliseconds since the epoch.
         """
-        return [self._entry(reading, issuances.get, now_ms) for reading in readings]
+        known = Known(issuances, candidates)
+        return [self._entry(reading, known, now_ms) for reading in readings]
 
-    def _entry(self, reading: Reading, find: Callable[[Jti], Issuance | None], now_ms: int) -> Entry:
+    def _entry(self, reading: Reading, known: "Known", now_ms: int) -> Entry:
         match reading:
             case Heard():
-                return self._event(reading, find, now_ms)
+                return self._event(reading, known, now_ms)
             case Issuance():
                 return Entry(to_record(reading, now_ms=now_ms), issuance=reading)
             case Refusal():
@@ -107,21 +123,56 @@ class Planner:
             case _ as never:
                 assert_never(never)
 
-    def _event(self, heard: Heard, find: Callable[[Jti], Issuance | None], now_ms: int) -> Entry:
+    def _event(self, heard: Heard, known: "Known", now_ms: int) -> Entry:
         event, source = heard.event, heard.notification.source
-        subject = parse_subject(event.unverified_actor)
-        issuance, proof = None, Proof.MALFORMED
-        if isinstance(subject, TokenSubject):
-            issuance = find(subject.unverified_jti)
-            proof = verify(self.keys, unverified_jti=subject.unverified_jti, account=subject.unverified_account)
-        attribution = attribute(event, issuance, proof, received_ms=heard.notification.received_at)
+        attribution = self._attribute(heard, known)
         return Entry(
             _event_record(heard, attribution, now_ms),
             raw=heard.raw,
             deliveries=deliveries(self.rules, source=source, event=event, attribution=attribution),
-            alarm=attribution.verdict.value if attribution.verdict in VIOLATIONS else "",
+            alarm=self._alarm(event, attribution),
             on_alarm=alarm_deliveries(self.alarm_targets, source=source, event=event),
         )
+
+    def _attribute(self, heard: Heard, known: "Known") -> Attribution:
+        event = heard.event
+        subject = parse_subject(event.unverified_actor)
+        if isinstance(subject, TokenSubject):
+            issuance = known.issuances.get(subject.unverified_jti)
+            proof = verify(self.keys, unverified_jti=subject.unverified_jti, account=subject.unverified_account)
+            return attribute(event, issuance, proof, received_ms=heard.notification.received_at)
+        if self.infers:
+            return infer(event, known.candidates.get(Account(event.unverified_actor), ()))
+        return attribute(event, None, Proof.MALFORMED, received_ms=heard.notification.received_at)
+
+    def _alarm(self, event: RegistryEvent, attribution: Attribution) -> str:
+        if attribution.verdict in VIOLATIONS:
+            return attribution.verdict.value
+        late = self.ids_since_ms is not None and event.occurred_at > self.ids_since_ms
+        return attribution.reason.value if late and attribution.reason is Reason.NO_ID else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What was found about a batch's tokens and accounts."""
+
+    issuances: Mapping[Jti, Issuance]
+    candidates: Mapping[Account, Sequence[Issuance]]
+
+
+def accounts_to_infer(readings: Sequence[Reading]) -> frozenset[Account]:
+    """The accounts that a batch's events name without a token."""
+    actors = [reading.event.unverified_actor for reading in readings if isinstance(reading, Heard)]
+    return frozenset(Account(actor) for actor in actors if not isinstance(parse_subject(actor), TokenSubject))
+
+
+def with_new(candidates: Mapping[Account, Sequence[Issuance]], readings: Sequence[Reading]) -> dict[Account, list[Issuance]]:
+    """The candidates that were found, and those that come in the same batch."""
+    found = {account: list(issuances) for account, issuances in candidates.items()}
+    for reading in readings:
+        if isinstance(reading, Issuance):
+            found.setdefault(reading.account, []).append(reading)
+    return found
 
 
 def _kept(raw: bytes) -> bytes:
@@ -131,7 +182,8 @@ def _kept(raw: bytes) -> bytes:
 
 def _event_record(heard: Heard, attribution: Attribution, now_ms: int) -> AuditRecord:
     event, issuance = heard.event, attribution.issuance
-    detail = {"missing": attribution.missing} if attribution.missing else {}
+    said = {"missing": attribution.missing, "candidates": list(attribution.candidates)}
+    detail = {name: value for name, value in said.items() if value}
     return AuditRecord(
         kind=RecordKind.EVENT,
         recorded_at=now_ms,

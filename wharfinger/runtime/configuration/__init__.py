@@ -20,10 +20,13 @@ from wharfinger.runtime.configuration.users import read_command, read_users
 from wharfinger.runtime.settings import (
     Address,
     AuthSettings,
+    DeploySettings,
     NotifierSettings,
     OnStoreFailure,
     Settings,
     ShadowSettings,
+    SubjectForm,
+    WebhookTarget,
     WorkerSettings,
 )
 from wharfinger.runtime.yaml_nodes import Fault, Faults, Section, compose
@@ -84,6 +87,7 @@ def _settings(top: Section, file: Path, data: Path, *, strict: bool) -> Settings
     token = read_token(top.required("token"), pair, data, embedded=redis_url is None)
     notifier_listen, sources = read_notifier(top.section("notifier"))
     deploy = read_deploy(top.section("deploy"))
+    alarm_targets = _alarms(top.section("alarms"), deploy)
     url, spill = redis_url or "", data / "spill"
     auth = None
     policy = read_policy(top.section("policy"))
@@ -119,7 +123,17 @@ def _settings(top: Section, file: Path, data: Path, *, strict: bool) -> Settings
         embedded=redis_url is None,
         auth=auth,
         notifier=NotifierSettings(notifier_listen, sources, spill, url),
-        workers=WorkerSettings(ledger_url, url, spill, token.jti_keys, sources, deploy),
+        workers=WorkerSettings(
+            ledger_url,
+            url,
+            spill,
+            token.jti_keys,
+            sources,
+            deploy,
+            infers=token.subject is SubjectForm.ACCOUNT,
+            ids_since_ms=None if token.jti_since is None else token.jti_since * 1_000,
+            alarm_targets=alarm_targets,
+        ),
         strict=strict,
     )
 
@@ -127,6 +141,19 @@ def _settings(top: Section, file: Path, data: Path, *, strict: bool) -> Settings
 def _has_later(top: Section, *parts: str) -> bool:
     """Whether a back-end that is not built yet stands there: then that is the fault to tell, not a missing one."""
     return any(part in name for part in parts for name in _LATER if top.has(name))
+
+
+def _alarms(section: Section | None, deploy: DeploySettings) -> tuple[str, ...]:
+    """``alarms``: webhooks that hear of violations."""
+    if section is None:
+        return ()
+    targets = section.texts("targets")
+    known = [target.name for target in deploy.targets if isinstance(target, WebhookTarget)]
+    for target in targets:
+        if target not in known:
+            section.fault("targets", f"there is no webhook {target!r} in deploy.targets", "add it there, or correct the name")
+    section.done()
+    return targets
 
 
 def _issuance(section: Section | None) -> OnStoreFailure:

@@ -8,7 +8,7 @@ from typing import Final
 
 from wharfinger.runtime.configuration.server import read_pair
 from wharfinger.runtime.configuration.texts import NAME
-from wharfinger.runtime.settings import KeyIdForm, Secret, ServiceSettings, SigningKey, TlsPair, TokenSettings, X5c
+from wharfinger.runtime.settings import KeyIdForm, Secret, ServiceSettings, SigningKey, SubjectForm, TlsPair, TokenSettings, X5c
 from wharfinger.runtime.yaml_nodes import Section
 
 MIN_JTI_KEY: Final = 32
@@ -17,7 +17,6 @@ MIN_EXPIRATION_S: Final = 60
 RSA_ALGORITHMS: Final = ("RS256", "RS384", "RS512")
 FIRST_KEY: Final = "first"
 """The id of the pair that stands as docker_auth has it."""
-_LATER: Final = frozenset({"subject", "jti_since"})
 
 
 def read_token(section: Section | None, server_pair: TlsPair | None, data: Path, *, embedded: bool) -> TokenSettings | None:
@@ -49,10 +48,12 @@ def read_token(section: Section | None, server_pair: TlsPair | None, data: Path,
                 services[name] = _service(one, default, keys)
                 one.done()
     jti_keys = read_jti_keys(section, data, embedded=embedded)
-    section.done(_LATER, ours=False)
+    subject = section.choice("subject", SubjectForm, SubjectForm.WITH_ID)
+    since = section.parsed("jti_since", _moment, "write 2026-12-01T00:00:00Z", default=0) or None
+    section.done(ours=False)
     if issuer is None or expiration is None or not keys:
         return None
-    return TokenSettings(issuer, expiration, keys, jti_keys, algorithm, default, services)
+    return TokenSettings(issuer, expiration, keys, jti_keys, algorithm, default, services, subject, since)
 
 
 def read_jti_keys(section: Section, data: Path, *, embedded: bool) -> tuple[Secret, ...]:

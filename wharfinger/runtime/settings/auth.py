@@ -31,6 +31,14 @@ class X5c(StrEnum):
     ALWAYS = "always"
 
 
+class SubjectForm(StrEnum):
+    """What a token's ``sub`` is, and so what a registry's events name."""
+
+    WITH_ID = "account#jti"
+    ACCOUNT = "account"
+    """Plain, for others that read the registry's notifications; attribution is inferred then."""
+
+
 class OnStoreFailure(StrEnum):
     """What becomes of a token request while Redis does not answer."""
 
@@ -164,6 +172,9 @@ class TokenSettings:
     algorithm: str = "RS256"
     default: ServiceSettings = field(default_factory=ServiceSettings)
     services: Mapping[str, ServiceSettings] = field(default_factory=dict)
+    subject: SubjectForm = SubjectForm.WITH_ID
+    jti_since: int | None = None
+    """Epoch seconds from which on every token has an id; None: an event without one is no alarm."""
 
 
 @dataclass(frozen=True, slots=True)

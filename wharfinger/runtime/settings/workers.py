@@ -61,7 +61,11 @@ class DeploySettings:
 
 @dataclass(frozen=True, slots=True)
 class WorkerSettings:
-    """All that workers are told. ``jti_keys``: every key that ever minted ids still to be verified."""
+    """All that workers are told. ``jti_keys``: every key that ever minted ids still to be verified.
+
+    ``infers``: tokens carry plain subjects. ``ids_since_ms``: an event without a token id is an alarm from then on.
+    ``alarm_targets``: webhooks that hear of alarms.
+    """
 
     ledger_url: str
     redis_url: str
@@ -69,3 +73,6 @@ class WorkerSettings:
     jti_keys: tuple[Secret, ...]
     sources: tuple[Source, ...]
     deploy: DeploySettings
+    infers: bool = False
+    ids_since_ms: int | None = None
+    alarm_targets: tuple[str, ...] = ()
