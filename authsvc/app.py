@@ -14,16 +14,15 @@ from dataclasses import replace
 from ssl import SSLContext
 from typing import Final
 
-import redis.asyncio as redis
 from aiohttp import web
 from redis.exceptions import RedisError
 
-from authsvc.adapters.attempts import RedisAttempts
+from authsvc.adapters.attempts import SharedAttempts
 from authsvc.adapters.passwords import BcryptPool
 from authsvc.adapters.signing import TokenSigner
 from authsvc.adapters.static_users import StaticUsers
-from authsvc.adapters.streams import TIMEOUT_S, Batches, RedisIssuances, RedisRefusals
-from authsvc.decide.credentials import dummy_hash
+from authsvc.adapters.streams import Batches, RedisIssuances, RedisRefusals, connect
+from authsvc.decide.credentials import costs
 from authsvc.decide.keys import warnings
 from authsvc.decide.refusals import RefusalSums
 from authsvc.endpoints import Endpoints, Serving
@@ -71,16 +70,16 @@ class Service:
 
     def build(self) -> web.Application:
         """The application, inside a running loop. Stops in reverse: the last sums are recorded before Redis is let go."""
-        client = redis.Redis.from_url(self._settings.redis_url, socket_timeout=TIMEOUT_S, socket_connect_timeout=TIMEOUT_S)
+        client = connect(self._settings.redis_url)
         batches, passwords = Batches(client), BcryptPool()
         signer = TokenSigner(self._settings.token, now=int(time.time()))
         issue = Issue(
             rules=make_rules(self._settings, signer, passwords),
             passwords=passwords,
-            attempts=RedisAttempts(client, self._settings.token.jti_keys[0].reveal()),
+            attempts=SharedAttempts(client, self._settings.token.jti_keys[0].reveal(), _now_ms),
             issuances=RedisIssuances(batches),
             refusals=RedisRefusals(batches),
-            clock=lambda: time.time_ns() // 1_000_000,
+            clock=_now_ms,
             nonces=secrets.randbits,
             sums=RefusalSums(),
             log=self._log,
@@ -174,7 +173,7 @@ def make_rules(settings: AuthSettings, signer: TokenSigner, passwords: PasswordC
         signer=signer,
         keys=keys,
         known=frozenset(users),
-        dummy=dummy_hash(users),
+        costs=costs(users),
     )
 
 
@@ -182,3 +181,7 @@ async def _flush(serving: Serving) -> None:
     while True:
         await asyncio.sleep(FLUSH_S)
         await serving.issue.flush()
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000
