@@ -18,8 +18,10 @@ from aiohttp import web
 from redis.exceptions import RedisError
 
 from authsvc.adapters.attempts import SharedAttempts
+from authsvc.adapters.journal import Journal
 from authsvc.adapters.passwords import BcryptPool
 from authsvc.adapters.signing import TokenSigner
+from authsvc.adapters.spool import Replay, Spool
 from authsvc.adapters.static_users import StaticUsers
 from authsvc.adapters.streams import Batches, RedisIssuances, RedisRefusals, connect
 from authsvc.decide.credentials import costs
@@ -34,7 +36,7 @@ from wharfinger.runtime.configuration import Loaded
 from wharfinger.runtime.errors import Misconfigured as CannotServe
 from wharfinger.runtime.log import Log, to_stderr
 from wharfinger.runtime.serving import EXIT_MISCONFIGURED, load_pair, run, tls_context
-from wharfinger.runtime.settings import AuthSettings
+from wharfinger.runtime.settings import AuthSettings, OnStoreFailure
 from wharfinger.runtime.watching import LOOK_S, look
 from wharfinger.wire.jti import JtiKeys
 
@@ -50,6 +52,8 @@ def serve(settings: AuthSettings, read: Read, *, shared: bool = False) -> int:
     try:
         tls = tls_context(settings.server.tls)
         TokenSigner(settings.token, now=int(time.time()))
+        if settings.on_store_failure is OnStoreFailure.SPOOL:
+            Journal(settings.spool, settings.spool_budget).prepare()
     except (Misconfigured, CannotServe) as fault:
         log("service.misconfigured", problem=str(fault))
         return EXIT_MISCONFIGURED
@@ -72,13 +76,18 @@ class Service:
         """The application, inside a running loop. Stops in reverse: the last sums are recorded before Redis is let go."""
         client = connect(self._settings.redis_url)
         batches, passwords = Batches(client), BcryptPool()
+        # Without spooling too: what an earlier configuration left there must reach Redis.
+        journal = Journal(self._settings.spool, self._settings.spool_budget)
+        spool, replay = Spool(batches, journal, self._log), Replay(batches, journal, self._log)
+        spools = self._settings.on_store_failure is OnStoreFailure.SPOOL
+        jti_key = self._settings.token.jti_keys[0].reveal()
         signer = TokenSigner(self._settings.token, now=int(time.time()))
         issue = Issue(
             rules=make_rules(self._settings, signer, passwords),
             passwords=passwords,
-            attempts=SharedAttempts(client, self._settings.token.jti_keys[0].reveal(), _now_ms),
-            issuances=RedisIssuances(batches),
-            refusals=RedisRefusals(batches),
+            attempts=SharedAttempts(client, jti_key, _now_ms, away=spool.away if spools else None),
+            issuances=spool if spools else RedisIssuances(batches),
+            refusals=spool if spools else RedisRefusals(batches),
             clock=_now_ms,
             nonces=secrets.randbits,
             sums=RefusalSums(),
@@ -93,9 +102,15 @@ class Service:
             except (RedisError, OSError) as error:
                 raise Unavailable(type(error).__name__) from error
 
+        async def ping_or_spool() -> None:
+            try:
+                await ping()
+            except Unavailable:
+                await spool.ready()
+
         async def life(_app: web.Application) -> AsyncIterator[None]:
             asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._hup.set)
-            tasks = [asyncio.create_task(_flush(serving)), asyncio.create_task(self._watch(serving))]
+            tasks = [asyncio.create_task(one) for one in (_flush(serving), self._watch(serving), replay.run())]
             yield
             for task in tasks:
                 task.cancel()
@@ -103,11 +118,13 @@ class Service:
                     await task
             await serving.issue.flush(everything=True)
             await batches.close()
+            await journal.close()
             await client.aclose()
             passwords.close()
 
         app = web.Application(client_max_size=0)
-        app.add_routes(Endpoints(serving, pings={"redis": ping}, log=self._log).routes())
+        pings = {"redis_or_journal": ping_or_spool} if spools else {"redis": ping}
+        app.add_routes(Endpoints(serving, pings=pings, log=self._log).routes())
         app.cleanup_ctx.append(life)
         return app
 

@@ -4,15 +4,17 @@ Crash before the ledger's commit: the batch is pending and comes again. After it
 writes nothing new. After the acknowledgement, before the wake-ups: sweep finds the deliveries that are due.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from wharfinger.runtime.log import Log
 from wharfinger.wire.codec import UnreadableRecord
 from wharfinger.wire.event import parse_envelope
-from wharfinger.wire.notification import StoredNotification
+from wharfinger.wire.issuance import Issuance
+from wharfinger.wire.names import Jti
+from wharfinger.wire.notification import Notification, StoredNotification
 from workers.decide.attribution import claimed_jti
-from workers.decide.plan import Heard, Planner, Reading, hear, unreadable
+from workers.decide.plan import Heard, Planner, Reading, hear, heard_just_now, unreadable
 from workers.ports import Batch, Bodies, Clock, IssuanceLookup, SettledLedger, Streams, WakeUps
 
 
@@ -48,6 +50,11 @@ class Settle:
         named = {jti for reading in readings if isinstance(reading, Heard) and (jti := claimed_jti(reading.event))}
         issuances = self.issuances.find(named)
         now_ms = self.clock()
+        early = self._early(readings, issuances, now_ms)
+        if early:
+            batch = batch.without(early)
+            readings = tuple(one for one in readings if not (isinstance(one, Heard) and one.notification in early))
+            self.log("events.early", notifications=len(early))
         entries = self.planner.plan(readings, issuances, now_ms=now_ms)
         settled = self.ledger.commit(entries, now_ms=now_ms)
         self.streams.acknowledge(batch)
@@ -55,6 +62,14 @@ class Settle:
         self.wake_ups.deliver(settled.due)
         self.log("batch.settled", records=settled.records, duplicates=settled.duplicates, deliveries=len(settled.due))
         return settled.records
+
+    def _early(self, readings: Iterable[Reading], issuances: Mapping[Jti, Issuance], now_ms: int) -> frozenset[Notification]:
+        """What came before its token's record: it stays pending, and is looked at again when its batch would be abandoned."""
+        lacking = [one for one in readings if isinstance(one, Heard) and self.planner.lacks_record(one, issuances)]
+        if not lacking:
+            return frozenset()
+        replaying = self.issuances.replaying()
+        return frozenset(one.notification for one in lacking if replaying or heard_just_now(one, now_ms=now_ms))
 
     def _read(self, batch: Batch) -> Iterator[Reading]:
         yield from batch.records

@@ -30,6 +30,12 @@ WAKE = PREFIX + "wake:settle"
 WAKE_TTL_MS = 2_000
 """A wake-up lost with its job blocks the next one no longer than this; well inside the 5 s settling may be late."""
 
+REPLAYING = PREFIX + "replaying"
+"""Flag: a token service sends records of its journal, more may come. Writer: authsvc, with each part. Reader: settle."""
+
+REPLAYING_TTL_MS = 5_000
+"""Longer than the pause between two parts; a token service that dies over it says so no longer than this."""
+
 ISSUANCE_KEEP_S = 24 * 3600
 """An issuance stays readable by its key this long after the token expired, for uploads that end late and for others."""
 
@@ -79,6 +85,7 @@ CATALOGUE = (
     KeyDoc(tried("<hash>"), "string", "authsvc", "authsvc", "15 min"),
     KeyDoc(failures("<hash>"), "string", "authsvc", "authsvc", "15 min past the last wrong password"),
     KeyDoc(proved("<hash>"), "string", "authsvc", "authsvc", "15 min past the last right password"),
+    KeyDoc(REPLAYING, "string", "authsvc", "settle", "5 s past the last part of a journal"),
     KeyDoc(WAKE, "string", "notifier, sweep, settle", "notifier, sweep", "2 s"),
     KeyDoc(f"rq:queue:{SETTLE_QUEUE}", "list (RQ)", "notifier, sweep", "settle worker", "none"),
     KeyDoc(f"rq:queue:{DELIVER_QUEUE}", "list (RQ)", "settle, deliver, sweep", "deliver workers", "none"),

@@ -32,6 +32,11 @@ class StoredIssuances:
         missing = [jti for jti in ordered if jti not in found]
         return found | find_issuances(self._database, missing) if missing else found
 
+    def replaying(self) -> bool:
+        """The flag that a token service sets with each part of its journal."""
+        with unavailable_when_silent():
+            return bool(self._redis.exists(keys.REPLAYING))
+
 
 def _read(jti: Jti, value: bytes | str | None) -> Issuance | None:
     if not isinstance(value, bytes):

@@ -176,7 +176,10 @@ class ShadowSettings:
 
 @dataclass(frozen=True, slots=True)
 class AuthSettings:
-    """All that authsvc is told. ``users``, ``acl`` None: no such back-end is configured. ``spool``: folder of the journal."""
+    """All that authsvc is told. ``users``, ``acl`` None: no such back-end is configured.
+
+    ``spool``: folder of the journal; ``spool_budget``: bytes that it may take before tokens are refused.
+    """
 
     server: ServerSettings
     token: TokenSettings
@@ -190,3 +193,4 @@ class AuthSettings:
     tests: tuple[PolicyTest, ...] = ()
     on_store_failure: OnStoreFailure = OnStoreFailure.REFUSE
     shadow: ShadowSettings | None = None
+    spool_budget: int = 256 * 1024**2
