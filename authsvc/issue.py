@@ -128,6 +128,7 @@ class Issue:
             return who if isinstance(who, Identity) else Denied("anonymous_disabled")
         # Whoever is held back is not told by the memory either which password is right.
         if not self.attempts.suspects(claimed, client.addr) and (known := self._recalled(claimed)) is not None:
+            await self.attempts.count(claimed, client.addr, right=True)
             return known
         pause_s = await self.attempts.pause_s(claimed, client.addr)
         if pause_s:

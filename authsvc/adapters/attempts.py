@@ -98,10 +98,13 @@ class SharedAttempts:
         return {kind: Failures(int(count), 0) for kind, count in zip(tried, counts, strict=True)}
 
     async def _prove(self, tried: Subjects) -> None:
-        self._known.proved(tried, self._clock())
-        if Kind.PLACE in tried and not self._alone():
-            with self._or_alone():
-                await self._redis.set(keys.proved(tried[Kind.PLACE]), _FLAG, ex=WINDOW_S)
+        now_ms, place = self._clock(), tried.get(Kind.PLACE, "")
+        self._known.proved(tried, now_ms)
+        if not place or self._alone() or self._known.told_lately(place, now_ms):
+            return
+        with self._or_alone():
+            await self._redis.set(keys.proved(place), _FLAG, ex=WINDOW_S)
+            self._known.told(place, now_ms)
 
 
 def _failures(tried: Subjects, answers: list[Any]) -> Iterator[tuple[Kind, Failures]]:

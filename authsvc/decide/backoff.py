@@ -17,6 +17,8 @@ from authsvc.decide.refusals import network_of
 
 WINDOW_S: Final = 900
 """Failures are forgotten this long after the last of them; so are tries, and where a password was proved."""
+TELL_AGAIN_S: Final = 300
+"""Where a password is proved all the time, that is told so often: well within the window."""
 MAX_COUNTED: Final = 10_000
 """Subjects, tries and places that one process remembers; the oldest are forgotten first."""
 _DOMAIN: Final = b"wharfinger/attempts/v2\x00"
@@ -108,6 +110,7 @@ class Counts:
         self._failures: dict[str, tuple[int, int]] = {}
         self._tries: dict[str, int] = {}
         self._proved: dict[str, int] = {}
+        self._told: dict[str, int] = {}
 
     def pause_s(self, tried: Subjects, now_ms: int) -> int:
         """Seconds until this may be tried again."""
@@ -127,6 +130,14 @@ class Counts:
         """The right password."""
         if Kind.PLACE in tried:
             _put(self._proved, tried[Kind.PLACE], now_ms)
+
+    def told_lately(self, place: str, now_ms: int) -> bool:
+        """Whether others were told not long ago that a password was proved at a place."""
+        return now_ms - self._told.get(place, _LONG_AGO) < TELL_AGAIN_S * _MS
+
+    def told(self, place: str, now_ms: int) -> None:
+        """Others were told so just now."""
+        _put(self._told, place, now_ms)
 
     def learn(self, tried: Subjects, found: Mapping[Kind, Failures], now_ms: int, *, proved: bool) -> None:
         """What others counted; where they know less than is known here, they have forgotten."""

@@ -47,7 +47,7 @@ def auth_specs(settings: Settings, *, place: Place, url: str) -> list[Spec]:
     run = partial(authsvc.app.serve, auth, partial(read, place), shared=processes > 1)
     names = [f"auth-{number}" for number in range(1, processes + 1)] if processes > 1 else ["auth"]
     kept = replace(server, tls=replace(server.tls, pair=NO_PAIR) if server.tls else None)
-    return [Spec(name, run, settings=kept) for name in names]
+    return [Spec(name, run, settings=(kept, auth.on_store_failure)) for name in names]
 
 
 def notifier_specs(settings: Settings, *, url: str) -> list[Spec]:

@@ -99,6 +99,21 @@ async def test_the_owner_is_not_locked_out(processes: Processes) -> None:
         assert await one.pause_s(claim(), AWAY) > 0
 
 
+async def test_a_place_that_is_proved_all_the_time(processes: Processes) -> None:
+    """Redis is told so every five minutes, not with every token."""
+    process = processes.one()
+    await process.count(claim(), HERE, right=True)
+    client = processes.clients[0]
+    (name,) = [name for name in await client.keys("*") if b":proved:" in name]
+    await client.delete(name)
+    processes.now += 299_000
+    await process.count(claim(), HERE, right=True)
+    assert not await client.exists(name)
+    processes.now += 1_000
+    await process.count(claim(), HERE, right=True)
+    assert await client.exists(name)
+
+
 async def test_a_process_that_heard_of_a_pause_suspects(processes: Processes) -> None:
     """So that a guesser who waits is not answered out of the memory either; others are not held up by it."""
     first, second = processes.one(), processes.one()

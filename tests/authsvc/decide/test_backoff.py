@@ -198,6 +198,15 @@ def test_what_others_counted() -> None:
     assert one.pause("zoe", HERE) == 0
 
 
+def test_what_others_were_told() -> None:
+    """Once each five minutes for each place."""
+    counts = Counts()
+    assert not counts.told_lately("here", NOW)
+    counts.told("here", NOW)
+    assert [counts.told_lately("here", NOW + later) for later in (0, 299_999, 300_000)] == [True, True, False]
+    assert not counts.told_lately("there", NOW)
+
+
 def test_no_more_is_remembered_than_fits() -> None:
     """The oldest goes first: who guesses from very many networks makes nothing grow."""
     one = Guessing()
