@@ -14,19 +14,20 @@ from dataclasses import replace
 from ssl import SSLContext
 from typing import Final
 
-import redis.asyncio as redis
 from aiohttp import web
 from redis.exceptions import RedisError
 
-from authsvc.adapters.attempts import RedisAttempts
+from authsvc.adapters.attempts import SharedAttempts
 from authsvc.adapters.command_auth import CommandAuthenticator, CommandAuthorizer, Program
+from authsvc.adapters.journal import Journal
 from authsvc.adapters.measured import MeasuredPasswords
 from authsvc.adapters.passwords import BcryptPool
 from authsvc.adapters.signing import TokenSigner
+from authsvc.adapters.spool import Replay, Spool
 from authsvc.adapters.static_users import StaticUsers
-from authsvc.adapters.streams import TIMEOUT_S, Batches, RedisIssuances, RedisRefusals
+from authsvc.adapters.streams import Batches, RedisIssuances, RedisRefusals, connect
 from authsvc.decide.commands import EXT_AUTH, EXT_AUTHZ
-from authsvc.decide.credentials import dummy_hash
+from authsvc.decide.credentials import costs
 from authsvc.decide.keys import warnings
 from authsvc.decide.refusals import RefusalSums
 from authsvc.endpoints import Endpoints, Serving
@@ -40,7 +41,7 @@ from wharfinger.runtime.errors import Misconfigured as CannotServe
 from wharfinger.runtime.log import Log, to_stderr
 from wharfinger.runtime.metrics import Meter
 from wharfinger.runtime.serving import EXIT_MISCONFIGURED, load_pair, run, tls_context
-from wharfinger.runtime.settings import AuthSettings, SubjectForm
+from wharfinger.runtime.settings import AuthSettings, OnStoreFailure, SubjectForm
 from wharfinger.runtime.watching import LOOK_S, look
 from wharfinger.wire.jti import JtiKeys
 from wharfinger.wire.names import Subject
@@ -59,6 +60,8 @@ def serve(settings: AuthSettings, read: Read, *, meter: Meter, shared: bool = Fa
     try:
         tls = tls_context(settings.server.tls)
         TokenSigner(settings.token, now=int(time.time()))
+        if settings.on_store_failure is OnStoreFailure.SPOOL:
+            Journal(settings.spool, settings.spool_budget).prepare()
     except (Misconfigured, CannotServe) as fault:
         log("service.misconfigured", problem=str(fault))
         return EXIT_MISCONFIGURED
@@ -80,17 +83,22 @@ class Service:
 
     def build(self) -> web.Application:
         """The application, inside a running loop. Stops in reverse: the last sums are recorded before Redis is let go."""
-        client = redis.Redis.from_url(self._settings.redis_url, socket_timeout=TIMEOUT_S, socket_connect_timeout=TIMEOUT_S)
+        client = connect(self._settings.redis_url)
         batches, bcrypt = Batches(client, self._meter), BcryptPool()
         passwords = MeasuredPasswords(bcrypt, self._meter)
+        # Without spooling too: what an earlier configuration left there must reach Redis.
+        journal = Journal(self._settings.spool, self._settings.spool_budget)
+        spool, replay = Spool(batches, journal, self._log), Replay(batches, journal, self._log)
+        spools = self._settings.on_store_failure is OnStoreFailure.SPOOL
+        jti_key = self._settings.token.jti_keys[0].reveal()
         signer = TokenSigner(self._settings.token, now=int(time.time()))
         issue = Issue(
             rules=make_rules(self._settings, signer, passwords, self._meter),
             passwords=passwords,
-            attempts=RedisAttempts(client, self._settings.token.jti_keys[0].reveal()),
-            issuances=RedisIssuances(batches),
-            refusals=RedisRefusals(batches),
-            clock=lambda: time.time_ns() // 1_000_000,
+            attempts=SharedAttempts(client, jti_key, _now_ms, away=spool.away if spools else None),
+            issuances=spool if spools else RedisIssuances(batches),
+            refusals=spool if spools else RedisRefusals(batches),
+            clock=_now_ms,
             nonces=secrets.randbits,
             sums=RefusalSums(),
             log=self._log,
@@ -104,9 +112,15 @@ class Service:
             except (RedisError, OSError) as error:
                 raise Unavailable(type(error).__name__) from error
 
+        async def ping_or_spool() -> None:
+            try:
+                await ping()
+            except Unavailable:
+                await spool.ready()
+
         async def life(_app: web.Application) -> AsyncIterator[None]:
             asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._hup.set)
-            tasks = [asyncio.create_task(_flush(serving)), asyncio.create_task(self._watch(serving))]
+            tasks = [asyncio.create_task(one) for one in (_flush(serving), self._watch(serving), replay.run())]
             yield
             for task in tasks:
                 task.cancel()
@@ -114,11 +128,13 @@ class Service:
                     await task
             await serving.issue.flush(everything=True)
             await batches.close()
+            await journal.close()
             await client.aclose()
             bcrypt.close()
 
         app = web.Application(client_max_size=0)
-        app.add_routes(Endpoints(serving, pings={"redis": ping}, meter=self._meter, log=self._log).routes())
+        pings = {"redis_or_journal": ping_or_spool} if spools else {"redis": ping}
+        app.add_routes(Endpoints(serving, pings=pings, meter=self._meter, log=self._log).routes())
         app.cleanup_ctx.append(life)
         return app
 
@@ -201,7 +217,7 @@ def make_rules(settings: AuthSettings, signer: TokenSigner, passwords: PasswordC
         signer=signer,
         keys=keys,
         known=frozenset(users),
-        dummy=dummy_hash(users),
+        costs=costs(users),
         subject=format_subject if settings.token.subject is SubjectForm.WITH_ID else lambda account, _jti: Subject(account),
         ready=ready,
         key_ends={key.id: key.not_after for key in signer.public},
@@ -213,3 +229,7 @@ async def _flush(serving: Serving) -> None:
     while True:
         await asyncio.sleep(FLUSH_S)
         await serving.issue.flush()
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from ipaddress import ip_address
 
 from authsvc.decide.access import Access, decide_access, requests, with_answers
-from authsvc.decide.credentials import Identity, NoMatch, WrongPassword, cut
+from authsvc.decide.credentials import Identity, NoMatch, WrongPassword, cut, dummy_hash
 from authsvc.decide.refusals import RefusalSums, network_of, unknown_name
 from authsvc.decide.request import Claimed, TokenRequest
 from authsvc.decide.token import BACKDATED_S, answer, claims
@@ -70,7 +70,7 @@ class Denied:
 class Rules:
     """What the configuration decides: replaced whole when it is read anew.
 
-    ``known``: accounts that may stand in clear in a refusal. ``dummy``: a hash to compare for names nobody has.
+    ``known``: accounts that may stand in clear in a refusal. ``costs``: of the users' hashes, for names nobody has.
     ``ready``: what must answer for it, by name. ``key_ends``: when each signing key's certificate ends, epoch seconds.
     ``log_tokens``: each token has a line in the log.
     """
@@ -83,7 +83,7 @@ class Rules:
     signer: Signer
     keys: JtiKeys
     known: frozenset[str]
-    dummy: bytes
+    costs: tuple[bytes, ...]
     subject: Callable[[Account, Jti], Subject] = format_subject
     ready: Mapping[str, Ping]
     key_ends: Mapping[str, int]
@@ -134,20 +134,26 @@ class Issue:
         if claimed is None:
             who = await self._first_that_knows(None)
             return who if isinstance(who, Identity) else Denied("anonymous_disabled")
-        for authenticator in self.rules.authenticators:
-            if (known := authenticator.recall(claimed)) is not None:
-                return known
+        # Whoever is held back is not told by the memory either which password is right.
+        if not self.attempts.suspects(claimed, client.addr) and (known := self._recalled(claimed)) is not None:
+            await self.attempts.count(claimed, client.addr, right=True)
+            return known
         pause_s = await self.attempts.pause_s(claimed, client.addr)
         if pause_s:
             return Denied("backed_off", pause_s)
         who = await self._first_that_knows(claimed)
-        if isinstance(who, Identity):
-            return who
         if isinstance(who, NoMatch):
             # A name nobody has takes as long as a wrong password.
-            await self.passwords.matches(cut(claimed.password), self.rules.dummy)
-        await self.attempts.failed(claimed, client.addr)
+            nobodys = dummy_hash(self.rules.keys.keys[0], self.rules.costs, claimed.account)
+            await self.passwords.matches(cut(claimed.password), nobodys)
+        await self.attempts.count(claimed, client.addr, right=isinstance(who, Identity))
+        if isinstance(who, Identity):
+            return who
         return Denied("unknown_account" if isinstance(who, NoMatch) else "wrong_password")
+
+    def _recalled(self, claimed: Claimed) -> Identity | None:
+        known = (authenticator.recall(claimed) for authenticator in self.rules.authenticators)
+        return next((who for who in known if who is not None), None)
 
     async def _first_that_knows(self, claimed: Claimed | None) -> Identity | NoMatch | WrongPassword:
         for authenticator in self.rules.authenticators:

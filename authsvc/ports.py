@@ -39,11 +39,14 @@ class Authorizer(Protocol):
 class Attempts(Protocol):
     """Counting wrong passwords, across processes."""
 
+    def suspects(self, claimed: Claimed, addr: str) -> bool:
+        """Whether this process knows of a pause: then :meth:`pause_s` must be asked, whoever it is. Answered at once."""
+
     async def pause_s(self, claimed: Claimed, addr: str) -> int:
         """Seconds until this account may be tried again from there; 0: now. Raises Unavailable."""
 
-    async def failed(self, claimed: Claimed, addr: str) -> None:
-        """A wrong password; the very same one within moments counts once (containerd sends it twice). Raises Unavailable."""
+    async def count(self, claimed: Claimed, addr: str, *, right: bool) -> None:
+        """What a password turned out to be; the same wrong one counts once (containerd sends it twice). Raises Unavailable."""
 
 
 class IssuanceStream(Protocol):

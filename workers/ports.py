@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from wharfinger.ledger.values import Claim, DeliveryState, Entry, Settled, Standing
+from wharfinger.wire import keys
 from wharfinger.wire.issuance import Issuance, Refusal
 from wharfinger.wire.names import Account, DeliveryId, Jti
-from wharfinger.wire.notification import StoredNotification
+from wharfinger.wire.notification import Notification, StoredNotification
 from workers.decide.order import Order, Sent
 from workers.decide.plan import Unreadable
 
@@ -19,11 +20,29 @@ from workers.decide.plan import Unreadable
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Entries read from the streams, decoded; ``ids`` are what to acknowledge, by stream."""
+    """Entries read from the streams, decoded; ``ids`` are what to acknowledge, by stream.
+
+    ``notification_ids``: of each notification's entry.
+    """
 
     records: tuple[Issuance | Refusal | Unreadable, ...]
     notifications: tuple[StoredNotification, ...]
     ids: tuple[tuple[str, tuple[bytes, ...]], ...]
+    notification_ids: tuple[bytes, ...]
+
+    def without(self, later: AbstractSet[Notification]) -> Batch:
+        """The batch but for some notifications, which stay pending and come again."""
+        kept = [
+            (ident, one)
+            for ident, one in zip(self.notification_ids, self.notifications, strict=True)
+            if one.notification not in later
+        ]
+        kept_ids = tuple(ident for ident, _ in kept)
+        left = set(self.notification_ids) - set(kept_ids)
+        ids = tuple(
+            (stream, tuple(one for one in those if stream != keys.EVENTS or one not in left)) for stream, those in self.ids
+        )
+        return Batch(self.records, tuple(one for _, one in kept), tuple(pair for pair in ids if pair[1]), kept_ids)
 
 
 class Streams(Protocol):
@@ -57,6 +76,9 @@ class IssuanceLookup(Protocol):
 
     def of_accounts(self, accounts: AbstractSet[Account], *, since_ms: int) -> Mapping[Account, Sequence[Issuance]]:
         """Each account's issuances since then, as far as they are settled. Raises LedgerUnavailable."""
+
+    def replaying(self) -> bool:
+        """Whether a token service is still sending records that it could not send before. Raises Unavailable."""
 
 
 class SettledLedger(Protocol):

@@ -4,7 +4,7 @@ Crash before the ledger's commit: the batch is pending and comes again. After it
 writes nothing new. After the acknowledgement, before the wake-ups: sweep finds the deliveries that are due.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -12,10 +12,20 @@ from wharfinger.runtime.log import Log
 from wharfinger.wire.codec import UnreadableRecord
 from wharfinger.wire.event import parse_envelope
 from wharfinger.wire.issuance import Issuance
-from wharfinger.wire.names import Account
-from wharfinger.wire.notification import StoredNotification
+from wharfinger.wire.names import Account, Jti
+from wharfinger.wire.notification import Notification, StoredNotification
 from workers.decide.attribution import claimed_jti
-from workers.decide.plan import NO_CANDIDATES, Heard, Planner, Reading, accounts_to_infer, hear, unreadable, with_new
+from workers.decide.plan import (
+    NO_CANDIDATES,
+    Heard,
+    Planner,
+    Reading,
+    accounts_to_infer,
+    hear,
+    heard_just_now,
+    unreadable,
+    with_new,
+)
 from workers.ports import Batch, Bodies, Clock, IssuanceLookup, SettledLedger, Streams, WakeUps
 
 CANDIDATES_MS: Final = 25 * 3_600_000
@@ -54,6 +64,11 @@ class Settle:
         named = {jti for reading in readings if isinstance(reading, Heard) and (jti := claimed_jti(reading.event))}
         issuances = self.issuances.find(named)
         now_ms = self.clock()
+        early = self._early(readings, issuances, now_ms)
+        if early:
+            batch = batch.without(early)
+            readings = tuple(one for one in readings if not (isinstance(one, Heard) and one.notification in early))
+            self.log("events.early", notifications=len(early))
         entries = self.planner.plan(readings, issuances, self._candidates(readings, now_ms), now_ms=now_ms)
         settled = self.ledger.commit(entries, now_ms=now_ms)
         self.streams.acknowledge(batch)
@@ -69,6 +84,14 @@ class Settle:
             return NO_CANDIDATES
         accounts = accounts_to_infer(readings)
         return with_new(self.issuances.of_accounts(accounts, since_ms=now_ms - CANDIDATES_MS), readings)
+
+    def _early(self, readings: Iterable[Reading], issuances: Mapping[Jti, Issuance], now_ms: int) -> frozenset[Notification]:
+        """What came before its token's record: it stays pending, and is looked at again when its batch would be abandoned."""
+        lacking = [one for one in readings if isinstance(one, Heard) and self.planner.lacks_record(one, issuances)]
+        if not lacking:
+            return frozenset()
+        replaying = self.issuances.replaying()
+        return frozenset(one.notification for one in lacking if replaying or heard_just_now(one, now_ms=now_ms))
 
     def _read(self, batch: Batch) -> Iterator[Reading]:
         yield from batch.records

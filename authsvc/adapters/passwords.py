@@ -1,7 +1,8 @@
-"""bcrypt in a bounded pool of threads, with a short memory of what matched. A compare costs 50 ms and more of a core.
+"""bcrypt in a bounded pool of threads, with a short memory of what it found. A compare costs 50 ms and more of a core.
 
-Clients fetch a token for nearly every step, containerd twice with the same password: equal compares that run at once share
-one, and a match is remembered for a minute under a key of this process, never the password itself.
+Clients fetch a token for nearly every step, containerd twice with the same password, one with a stale password for ever: equal
+compares that run at once share one, and what came of one is remembered for a minute under a key of this process, never the
+password itself.
 """
 
 import asyncio
@@ -10,6 +11,7 @@ import hmac
 import os
 import secrets
 import time
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
@@ -21,38 +23,47 @@ MAX_WAITING: Final = 64
 """Compares that may wait: at 50 ms and two threads the last of them waits under two seconds."""
 REMEMBERED_S: Final = 60.0
 MAX_REMEMBERED: Final = 10_000
+_NOBODYS: Final = b"$2b$10$" + b"N" * 21 + b"u" + b"N" * 31
 
 
 class BcryptPool:
-    """The port ``PasswordCheck``."""
+    """The port ``PasswordCheck``. ``compare``: what runs in the threads."""
 
-    def __init__(self) -> None:
+    def __init__(self, compare: Callable[[bytes, bytes], bool] | None = None) -> None:
+        self._compare = compare or compare_bcrypt
         self._threads = ThreadPoolExecutor(min(4, os.cpu_count() or 1), thread_name_prefix="bcrypt")
         self._key = secrets.token_bytes(32)
         self._running: dict[bytes, asyncio.Future[bool]] = {}
+        # Apart, so that guesses do not push out what matched.
         self._matched: dict[bytes, float] = {}
+        self._differed: dict[bytes, float] = {}
 
     async def matches(self, password: bytes, hashed: bytes) -> bool:
         """Whether a password is the one of a hash."""
         name = self._name(password, hashed)
-        if self._remembered(name):
+        if _remembered(self._matched, name):
             return True
+        if _remembered(self._differed, name):
+            return False
         running = self._running.get(name)
         if running is None:
             if len(self._running) >= MAX_WAITING:
                 raise Unavailable("too many passwords wait to be compared")
-            running = asyncio.get_running_loop().run_in_executor(self._threads, _compare, password, hashed)
+            running = asyncio.get_running_loop().run_in_executor(self._threads, self._compare, password, hashed)
             self._running[name] = running
             running.add_done_callback(lambda _: self._running.pop(name, None))
         # Shielded: one client that gives up does not take the answer from the others.
         matched = await asyncio.shield(running)
-        if matched:
-            self._remember(name)
+        _remember(self._matched if matched else self._differed, name)
         return matched
 
     def remembers(self, password: bytes, hashed: bytes) -> bool:
         """Whether that pair matched within REMEMBERED_S."""
-        return self._remembered(self._name(password, hashed))
+        return _remembered(self._matched, self._name(password, hashed))
+
+    def waiting(self) -> int:
+        """How many compares run, or wait to."""
+        return len(self._running)
 
     def close(self) -> None:
         """Let the threads go."""
@@ -62,18 +73,25 @@ class BcryptPool:
         # Of the stored hash too: a changed password is forgotten at once.
         return hmac.digest(self._key, len(hashed).to_bytes(4) + hashed + password, hashlib.sha256)
 
-    def _remembered(self, name: bytes) -> bool:
-        until = self._matched.get(name)
-        return until is not None and until > time.monotonic()
 
-    def _remember(self, name: bytes) -> None:
-        while len(self._matched) >= MAX_REMEMBERED:
-            del self._matched[next(iter(self._matched))]
-        self._matched[name] = time.monotonic() + REMEMBERED_S
+def _remembered(known: Mapping[bytes, float], name: bytes) -> bool:
+    until = known.get(name)
+    return until is not None and until > time.monotonic()
 
 
-def _compare(password: bytes, hashed: bytes) -> bool:
+def _remember(known: dict[bytes, float], name: bytes) -> None:
+    while len(known) >= MAX_REMEMBERED:
+        del known[next(iter(known))]
+    known[name] = time.monotonic() + REMEMBERED_S
+
+
+def compare_bcrypt(password: bytes, hashed: bytes) -> bool:
+    """Whether a password is the one of a hash; an empty one is nobody's."""
+    if not password:
+        return False
     try:
-        return bool(password) and bcrypt.checkpw(password, hashed)
-    except ValueError:  # a malformed hash; check() tells the operator
+        return bcrypt.checkpw(password, hashed)
+    except ValueError:
+        # A malformed hash is nobody's; check() tells the operator. Haste would tell others that there is such a name.
+        bcrypt.checkpw(password, _NOBODYS)
         return False

@@ -7,10 +7,13 @@ both are on disk (the server answers after its fsync), and the token may leave.
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 import redis.asyncio as redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import ConnectionError as ConnectionBroken
 from redis.exceptions import RedisError
 
 from authsvc.errors import Unavailable
@@ -25,6 +28,16 @@ BATCH: Final = 100
 TIMEOUT_S: Final = 2.0
 
 Write = Callable[[Any], None]
+
+
+def once_more() -> Retry:
+    """A command is sent again when its connection broke, as all do when Redis was restarted; never when it did not answer."""
+    return Retry(NoBackoff(), 1, supported_errors=(ConnectionBroken,))
+
+
+def connect(url: str) -> "redis.Redis":
+    """A client that gives up after TIMEOUT_S."""
+    return redis.Redis.from_url(url, socket_timeout=TIMEOUT_S, socket_connect_timeout=TIMEOUT_S, retry=once_more())
 
 
 class Batches:
@@ -44,6 +57,22 @@ class Batches:
             self._flush = asyncio.ensure_future(self._run())
         await done
 
+    async def together(self, writes: Sequence[Write]) -> None:
+        """Put some writes into a batch of their own, in order. Raises Unavailable."""
+        began, outcome = time.monotonic(), "failed"
+        try:
+            async with asyncio.timeout(TIMEOUT_S), self._redis.pipeline(transaction=True) as pipeline:
+                for write in writes:
+                    write(pipeline)
+                await pipeline.execute()
+            outcome = "written"
+        except (RedisError, OSError, TimeoutError) as error:
+            raise Unavailable(f"Redis did not take the record: {type(error).__name__}") from error
+        finally:
+            self._meter.add(STORE_BATCHES, outcome)
+            self._meter.add(STORE_RECORDS, outcome, by=len(writes))
+            self._meter.observe(STORE_SECONDS, time.monotonic() - began)
+
     async def close(self) -> None:
         """Wait for the running flush."""
         if self._flush is not None:
@@ -52,22 +81,17 @@ class Batches:
     async def _run(self) -> None:
         while self._waiting:
             batch, self._waiting = self._waiting[:BATCH], self._waiting[BATCH:]
-            began, outcome = time.monotonic(), "written"
+            outcome: Unavailable | None = Unavailable("the write was broken off")
             try:
-                async with asyncio.timeout(TIMEOUT_S):
-                    async with self._redis.pipeline(transaction=True) as pipeline:
-                        for write, _ in batch:
-                            write(pipeline)
-                        await pipeline.execute()
-            except (RedisError, OSError, TimeoutError) as error:
-                outcome = "failed"
-                fault = Unavailable(f"Redis did not take the record: {type(error).__name__}")
-                _settle(batch, fault)
-            else:
-                _settle(batch, None)
-            self._meter.add(STORE_BATCHES, outcome)
-            self._meter.add(STORE_RECORDS, outcome, by=len(batch))
-            self._meter.observe(STORE_SECONDS, time.monotonic() - began)
+                await self.together([write for write, _ in batch])
+                outcome = None
+            except Unavailable as fault:
+                # Those behind them would each wait as long for the same answer.
+                outcome, late, self._waiting = fault, self._waiting, []
+                batch += late
+            finally:
+                # Whatever happened, nobody waits for ever.
+                _settle(batch, outcome)
 
 
 def _settle(batch: list[tuple[Write, asyncio.Future[None]]], fault: Unavailable | None) -> None:
@@ -88,14 +112,7 @@ class RedisIssuances:
 
     async def record(self, issuance: Issuance) -> None:
         """Return once stream entry and key are durable."""
-        value = encode(issuance)
-        lifetime = issuance.expires_at - issuance.issued_at + keys.ISSUANCE_KEEP_S
-
-        def write(pipeline: Any) -> None:
-            pipeline.xadd(keys.ISSUANCES, {RECORD_FIELD: value})
-            pipeline.set(keys.issuance(issuance.jti), value, ex=lifetime)
-
-        await self._batches.add(write)
+        await self._batches.add(issuance_write(issuance, encode(issuance)))
 
 
 class RedisRefusals:
@@ -106,5 +123,20 @@ class RedisRefusals:
 
     async def record(self, refusal: Refusal) -> None:
         """Return once the stream entry is durable."""
-        value = encode(refusal)
-        await self._batches.add(lambda pipeline: pipeline.xadd(keys.REFUSALS, {RECORD_FIELD: value}))
+        await self._batches.add(refusal_write(encode(refusal)))
+
+
+def issuance_write(issuance: Issuance, value: bytes) -> Write:
+    """What records an issuance, encoded as ``value``."""
+    lifetime = issuance.expires_at - issuance.issued_at + keys.ISSUANCE_KEEP_S
+
+    def write(pipeline: Any) -> None:
+        pipeline.xadd(keys.ISSUANCES, {RECORD_FIELD: value})
+        pipeline.set(keys.issuance(issuance.jti), value, ex=lifetime)
+
+    return write
+
+
+def refusal_write(value: bytes) -> Write:
+    """What records a refusal, encoded as ``value``."""
+    return lambda pipeline: pipeline.xadd(keys.REFUSALS, {RECORD_FIELD: value})

@@ -2,7 +2,7 @@
 
 import hashlib
 import hmac
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -14,7 +14,12 @@ from wharfinger.wire.names import Account
 MAX_PASSWORD: Final = 72
 """Bytes that bcrypt reads. Go's compare cuts silently, so hashes of longer passwords exist and must match."""
 USUAL_COST: Final = b"10"
-_DUMMY: Final = b"XyKq1vJ2mH5oB0F7m9cJxO0pQJ8pKQk9eX5s8l8Vv0m6fFhVQk3bW"
+_DUMMY: Final = b"O" + b"0pQJ8pKQk9eX5s8l8Vv0m6fFhVQk3bW"
+"""The last letter of a salt, which has few values, and a hash that was never computed of anything."""
+_DUMMY_DOMAIN: Final = b"wharfinger/dummy/v1\x00"
+_BCRYPT_ALPHABET: Final = b"./ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
+_SALT_LETTERS: Final = 21
+_COSTS: Final = frozenset(b"%02d" % cost for cost in range(4, 32))
 _DOMAIN: Final = b"wharfinger/credential/v1\x00"
 
 Labels = Mapping[str, tuple[str, ...]]
@@ -64,10 +69,21 @@ def cut(password: str) -> bytes:
     return password.encode("utf-8", "surrogateescape")[:MAX_PASSWORD]
 
 
-def dummy_hash(users: Mapping[str, User]) -> bytes:
-    """A hash that no known password has, of the users' own cost: a name nobody has takes as long as a wrong password."""
-    costs = (user.password_hash.reveal()[4:6] for user in users.values() if user.password_hash is not None)
-    return b"$2b$" + next((cost for cost in costs if cost.isdigit()), USUAL_COST) + b"$" + _DUMMY
+def costs(users: Mapping[str, User]) -> tuple[bytes, ...]:
+    """What comparing with each user's hash costs, in bcrypt's two digits; the usual cost when nobody has a hash."""
+    found = (user.password_hash.reveal()[4:6] for user in users.values() if user.password_hash is not None)
+    return tuple(cost for cost in found if cost in _COSTS) or (USUAL_COST,)
+
+
+def dummy_hash(key: bytes, among: Sequence[bytes], account: str) -> bytes:
+    """A hash that no known password has, for a name nobody has: it takes as long to compare as somebody's.
+
+    The cost is one of those ``among`` the users', the salt is the name's own, both the same each time: tries at two such names
+    are two compares, as they are with two users.
+    """
+    drawn = hmac.digest(key, _DUMMY_DOMAIN + account.encode("utf-8", "surrogatepass"), hashlib.sha256)
+    salt = bytes(_BCRYPT_ALPHABET[one % len(_BCRYPT_ALPHABET)] for one in drawn[:_SALT_LETTERS])
+    return b"$2b$" + among[int.from_bytes(drawn[-8:]) % len(among)] + b"$" + salt + _DUMMY
 
 
 def identity(key: bytes, user: User) -> Identity:

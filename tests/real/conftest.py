@@ -179,11 +179,12 @@ class House:
         target = endpoint_of(f"http://127.0.0.1:{self.ports.notifier}")
         return request(target, "POST", "/events", headers=headers, body=json.dumps({"events": [event]}).encode()).status
 
-    def start(self) -> None:
+    def start(self, *, wait: bool = True) -> None:
         """Start `up` again."""
         up = [sys.executable, "-m", "wharfinger.cli.main", "up", "--data", self.folder]
         self.program = spawn(up, self.folder / "up.log")
-        self.wait_ready()
+        if wait:
+            self.wait_ready()
 
     def wait_ready(self) -> None:
         """Both services answer, and so does the store."""
@@ -208,8 +209,16 @@ class House:
             client.close()
 
 
-def build_house(folder: Path, *, deploy: str = "", hosts: tuple[str, ...] = (), edit: Callable[[str], str] = str) -> House:
-    """Make, wire and start everything. ``edit``: the configuration's text."""
+def build_house(
+    folder: Path,
+    *,
+    deploy: str = "",
+    hosts: tuple[str, ...] = (),
+    more: str = "",
+    processes: int = 0,
+    edit: Callable[[str], str] = str,
+) -> House:
+    """Make, wire and start everything. ``more``: further sections of the configuration. ``edit``: its whole text."""
     need(REGISTRY)
     folder.mkdir(mode=0o700, exist_ok=True)
     ports, hook_port = Ports(free_port(), free_port(), free_port()), free_port()
@@ -217,7 +226,9 @@ def build_house(folder: Path, *, deploy: str = "", hosts: tuple[str, ...] = (), 
     config = folder / "wharfinger.yml"
     text = config.read_text().replace(":5004/", f":{hook_port}/")
     text = text.replace("users:  ", 'users:\n  "": {}\n#').replace("acl:  ", ACL + "#")
-    config.write_text(edit(text.replace("  targets:\n", f"{deploy}  targets:\n") if deploy else text))
+    if processes:
+        text = text.replace("server:\n", f"server:\n  processes: {processes}\n")
+    config.write_text(edit((text.replace("  targets:\n", f"{deploy}  targets:\n") if deploy else text) + more))
     house = House(folder, ports, hook_port, None, None, folder / "tls.crt" if hosts else None)  # type: ignore[arg-type]  # set just below
     secret = (folder / "hook.secret").read_bytes().strip()
     start_receiver(hook_port, secret, lambda payload, genuine: house.heard.append(payload | {"genuine": genuine}))

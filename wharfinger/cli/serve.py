@@ -64,7 +64,8 @@ def auth_specs(settings: Settings, *, place: Place, url: str, board: Board) -> l
     run = partial(authsvc.app.serve, auth, partial(read, place), shared=processes > 1)
     names = [f"auth-{number}" for number in range(1, processes + 1)] if processes > 1 else ["auth"]
     kept = replace(server, tls=replace(server.tls, pair=NO_PAIR) if server.tls else None)
-    return [Spec(name, partial(run, meter=board.meter(row)), settings=kept) for row, name in enumerate(names)]
+    settled = (kept, auth.on_store_failure)
+    return [Spec(name, partial(run, meter=board.meter(row)), settings=settled) for row, name in enumerate(names)]
 
 
 def notifier_specs(settings: Settings, *, url: str, board: Board) -> list[Spec]:

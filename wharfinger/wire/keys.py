@@ -30,6 +30,12 @@ WAKE = PREFIX + "wake:settle"
 WAKE_TTL_MS = 2_000
 """A wake-up lost with its job blocks the next one no longer than this; well inside the 5 s settling may be late."""
 
+REPLAYING = PREFIX + "replaying"
+"""Flag: a token service sends records of its journal, more may come. Writer: authsvc, with each part. Reader: settle."""
+
+REPLAYING_TTL_MS = 5_000
+"""Longer than the pause between two parts; a token service that dies over it says so no longer than this."""
+
 ISSUANCE_KEEP_S = 24 * 3600
 """An issuance stays readable by its key this long after the token expired, for uploads that end late and for others."""
 
@@ -46,18 +52,18 @@ def issuance(jti: Jti) -> str:
 
 
 def tried(hashed: str) -> str:
-    """Flag: this very password was tried for this account from this address. Writer and reader: authsvc. Lives 10 s."""
+    """Flag: this very password was tried for this account from this address. Writer and reader: authsvc. Lives 15 minutes."""
     return f"{PREFIX}tried:{hashed}"
 
 
 def failures(hashed: str) -> str:
-    """Counter of wrong passwords, of one account, network, or both. Writer: authsvc. Lives 15 minutes past the last."""
+    """Counter of wrong passwords, of one account, network, or both. Writer, reader: authsvc. Lives 15 minutes past the last."""
     return f"{PREFIX}failures:{hashed}"
 
 
-def pause(hashed: str) -> str:
-    """Flag: no password is compared for this account, network, or both, while it is there. Writer and reader: authsvc."""
-    return f"{PREFIX}pause:{hashed}"
+def proved(hashed: str) -> str:
+    """Flag: the account's password was right lately, from that address. Writer and reader: authsvc. Lives 15 minutes."""
+    return f"{PREFIX}proved:{hashed}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +82,10 @@ CATALOGUE = (
     KeyDoc(REFUSALS, "stream", "authsvc", "settle", "trimmed behind SQL"),
     KeyDoc(EVENTS, "stream", "notifier", "settle", "trimmed behind SQL"),
     KeyDoc(issuance(Jti("<jti>")), "string", "authsvc", "settle, others", "24 h past the token's exp"),
-    KeyDoc(tried("<hash>"), "string", "authsvc", "authsvc", "10 s"),
+    KeyDoc(tried("<hash>"), "string", "authsvc", "authsvc", "15 min"),
     KeyDoc(failures("<hash>"), "string", "authsvc", "authsvc", "15 min past the last wrong password"),
-    KeyDoc(pause("<hash>"), "string", "authsvc", "authsvc", "1 s to 5 min"),
+    KeyDoc(proved("<hash>"), "string", "authsvc", "authsvc", "15 min past the last right password"),
+    KeyDoc(REPLAYING, "string", "authsvc", "settle", "5 s past the last part of a journal"),
     KeyDoc(WAKE, "string", "notifier, sweep, settle", "notifier, sweep", "2 s"),
     KeyDoc(f"rq:queue:{SETTLE_QUEUE}", "list (RQ)", "notifier, sweep", "settle worker", "none"),
     KeyDoc(f"rq:queue:{DELIVER_QUEUE}", "list (RQ)", "settle, deliver, sweep", "deliver workers", "none"),

@@ -38,6 +38,11 @@ class StoredIssuances:
         missing = [jti for jti in ordered if jti not in found]
         return found | find_issuances(self._database, missing) if missing else found
 
+    def replaying(self) -> bool:
+        """The flag that a token service sets with each part of its journal."""
+        with unavailable_when_silent():
+            return bool(self._redis.exists(keys.REPLAYING))
+
     def of_accounts(self, accounts: AbstractSet[Account], *, since_ms: int) -> Mapping[Account, Sequence[Issuance]]:
         """What the ledger knows, newest first, MAX_CANDIDATES of each."""
         return {account: self._of(account, since_ms) for account in accounts}

@@ -110,14 +110,16 @@ class RedisStreams:
 def _batch(read: list[tuple[str, list[Raw]]]) -> Batch:
     records: list[Issuance | Refusal | Unreadable] = []
     notifications: list[StoredNotification] = []
+    notification_ids: list[bytes] = []
     for stream, entries in read:
-        for decoded in _decoded(stream, entries):
+        for ident, decoded in _decoded(stream, entries):
             if isinstance(decoded, StoredNotification):
                 notifications.append(decoded)
+                notification_ids.append(ident)
             else:
                 records.append(decoded)
     ids = tuple((stream, tuple(ident for ident, _ in entries)) for stream, entries in read)
-    return Batch(tuple(records), tuple(notifications), ids)
+    return Batch(tuple(records), tuple(notifications), ids, tuple(notification_ids))
 
 
 Decoded = Issuance | Refusal | StoredNotification
@@ -128,13 +130,13 @@ _READERS: Final[dict[str, Callable[[Fields], Decoded]]] = {
 }
 
 
-def _decoded(stream: str, entries: list[Raw]) -> Iterator[Issuance | Refusal | StoredNotification | Unreadable]:
+def _decoded(stream: str, entries: list[Raw]) -> Iterator[tuple[bytes, Decoded | Unreadable]]:
     for ident, fields in entries:
         try:
-            yield _READERS[stream](fields)
+            yield ident, _READERS[stream](fields)
         except UnreadableRecord as fault:
             content = b"\x00".join(part for pair in fields.items() for part in pair)
-            yield Unreadable(
+            unreadable = Unreadable(
                 problem=f"an entry of {stream} is {fault}",
                 source="",
                 peer="",
@@ -143,3 +145,4 @@ def _decoded(stream: str, entries: list[Raw]) -> Iterator[Issuance | Refusal | S
                 sha256=hashlib.sha256(content).hexdigest(),
                 raw=b"",
             )
+            yield ident, unreadable

@@ -26,6 +26,12 @@ NO_CANDIDATES: Final[Mapping[Account, Sequence[Issuance]]] = MappingProxyType({}
 MAX_RAW: Final = 64 * 1024
 """Bytes, compressed, of an event that the ledger keeps whole; of a bigger one it keeps the hash."""
 
+LATE_RECORD_MS: Final = 10_000
+"""A token service that could give tokens without Redis sends their records on when it is back; an event may be quicker.
+
+It looks twice a second, gives up a try after two, and is started again within five if it was killed.
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class Heard:
@@ -79,6 +85,11 @@ def unreadable(notification: Notification, problem: str, content: bytes, raw: by
     )
 
 
+def heard_just_now(heard: Heard, *, now_ms: int) -> bool:
+    """Whether an event came within LATE_RECORD_MS, by a clock that may differ from this one."""
+    return abs(now_ms - heard.notification.received_at) < LATE_RECORD_MS
+
+
 @dataclass(frozen=True, slots=True)
 class Planner:
     """What deciding needs to know for as long as a worker runs."""
@@ -109,6 +120,14 @@ class Planner:
         """
         known = Known(issuances, candidates)
         return [self._entry(reading, known, now_ms) for reading in readings]
+
+    def lacks_record(self, heard: Heard, issuances: Mapping[Jti, Issuance]) -> bool:
+        """Whether an event names a token of ours, authentic, whose record was not found."""
+        subject = parse_subject(heard.event.unverified_actor)
+        if not isinstance(subject, TokenSubject) or subject.unverified_jti in issuances:
+            return False
+        proof = verify(self.keys, unverified_jti=subject.unverified_jti, account=subject.unverified_account)
+        return proof is Proof.AUTHENTIC
 
     def _entry(self, reading: Reading, known: "Known", now_ms: int) -> Entry:
         match reading:

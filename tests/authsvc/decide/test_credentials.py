@@ -3,7 +3,7 @@
 import bcrypt
 import pytest
 
-from authsvc.decide.credentials import Compare, NoMatch, cut, dummy_hash, fingerprint, identity, what_to_compare
+from authsvc.decide.credentials import Compare, NoMatch, costs, cut, dummy_hash, fingerprint, identity, what_to_compare
 from authsvc.decide.request import Claimed
 from wharfinger.runtime.settings import Secret, User
 
@@ -32,12 +32,38 @@ def test_no_password(users: dict[str, User], claimed: Claimed | None) -> None:
     assert what_to_compare(users, claimed) == users["" if claimed is None else claimed.account]
 
 
-@pytest.mark.parametrize("users", [USERS, {}, {"odd": User("odd", Secret(b"plain text"), 1)}])
-def test_the_dummy(users: dict[str, User]) -> None:
-    """It can be compared, is of the users' own cost if they have one, and is nobody's."""
-    dummy = dummy_hash(users)
-    assert dummy.startswith(b"$2b$04$" if users is USERS else b"$2b$10$")
-    assert not bcrypt.checkpw(cut("p"), dummy.replace(b"$10$", b"$04$"))
+KEY = b"k" * 32
+NAMES = [f"name {number}" for number in range(200)]
+
+
+@pytest.mark.parametrize(
+    ("users", "expected"),
+    [
+        (USERS, (b"04",)),
+        ({}, (b"10",)),
+        ({"odd": User("odd", Secret(b"plain text"), 1), "odder": User("odder", Secret(b"$2b$99$" + b"a" * 53), 2)}, (b"10",)),
+        ({"a": ZOE, "b": User("b", Secret(b"$2a$12$" + b"a" * 53), 2), "c": ZOE}, (b"04", b"12", b"04")),
+    ],
+)
+def test_costs(users: dict[str, User], expected: tuple[bytes, ...]) -> None:
+    """One for each hash that is one; the usual one when there is none."""
+    assert costs(users) == expected
+
+
+def test_a_name_nobody_has_costs_what_somebodys_does() -> None:
+    """The costs of unknown names are spread as the users' are, and a name's own is the same each time."""
+    found = [dummy_hash(KEY, (b"04", b"12", b"04"), name)[4:6] for name in NAMES]
+    assert found == [dummy_hash(KEY, (b"04", b"12", b"04"), name)[4:6] for name in NAMES]
+    assert 100 < found.count(b"04") < 165
+    assert found.count(b"04") + found.count(b"12") == len(NAMES)
+
+
+def test_a_dummy_is_a_name_s_own_hash() -> None:
+    """It can be compared, is nobody's, and no two names share one: two tries at once are two compares, as with users."""
+    hashes = [dummy_hash(KEY, (b"04",), name) for name in NAMES]
+    assert len(set(hashes)) == len(NAMES)
+    assert not any(bcrypt.checkpw(cut("p"), one) for one in hashes)
+    assert dummy_hash(b"l" * 32, (b"04",), NAMES[0]) != hashes[0]
 
 
 def test_credentials_are_named_by_what_proves_them() -> None:

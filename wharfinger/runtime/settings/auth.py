@@ -187,9 +187,10 @@ class ShadowSettings:
 
 @dataclass(frozen=True, slots=True)
 class AuthSettings:
-    """All that authsvc is told. ``users``, ``acl`` None: no such back-end is configured. ``spool``: folder of the journal.
+    """All that authsvc is told. ``users``, ``acl`` None: no such back-end is configured.
 
-    ``log_tokens``: each token has a line in the log.
+    ``spool``: folder of the journal; ``spool_budget``: bytes that it may take before tokens are refused. ``log_tokens``: each
+    token has a line in the log.
     """
 
     server: ServerSettings
@@ -205,3 +206,4 @@ class AuthSettings:
     on_store_failure: OnStoreFailure = OnStoreFailure.REFUSE
     shadow: ShadowSettings | None = None
     log_tokens: bool = True
+    spool_budget: int = 256 * 1024**2
