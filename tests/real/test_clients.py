@@ -154,7 +154,8 @@ def test_containerd(prefixed: House, engine: Engine, tmp_path: Path) -> None:
             archive.add(part, str(part.relative_to(source)), recursive=False)
     done(ctr("images", "import", "--base-name", f"{prefixed.registry}/team/ctr", str(tmp_path / "oci.tar")))
     logs_in(push, prefixed.password("hussein"))
-    done(ctr("images", "rm", f"{prefixed.registry}/team/ctr:v1"))
+    # Synchronous: content that is still there is not pulled, only looked for.
+    done(ctr("images", "rm", "--sync", f"{prefixed.registry}/team/ctr:v1"))
     done(
         ctr(
             "images",

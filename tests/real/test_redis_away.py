@@ -62,7 +62,11 @@ class Harbour:
         query = f"SELECT tag FROM records WHERE kind = 'event' AND action = 'push' AND tag IN ({names})"
         wait_until("every push", lambda: {row[0] for row in self.house.rows(query)} == set(tags), 90)
         jtis = set(self.given)
-        wait_until("every token", lambda: jtis <= {row[0] for row in self.house.rows("SELECT jti FROM issuances")}, 60)
+        wait_until(
+            "every token",
+            lambda: jtis <= {row[0] for row in self.house.rows("SELECT jti FROM records WHERE kind = 'issuance'")},
+            60,
+        )
         all_exact(self.house, "ubuntu")
         wait_until("the journal's end", lambda: not self.journals())
         (twice,) = self.house.rows("SELECT count(*) - count(DISTINCT jti) FROM records WHERE kind = 'issuance'")

@@ -9,6 +9,7 @@ from typing import Any
 import fakeredis
 import pytest
 
+from tests.trail import ask
 from wharfinger.ledger.database import Database
 from wharfinger.runtime.log import discard
 from wharfinger.wire import keys
@@ -104,9 +105,8 @@ class House:
 
     def verdicts(self) -> dict[str, tuple[str, str]]:
         """What the ledger says of each event."""
-        with self.database.reading() as connection:
-            rows = connection.exec_driver_sql("SELECT event_id, verdict, reason FROM records WHERE kind = 'event'")
-            return {row[0]: (row[1], row[2]) for row in rows}
+        rows = ask(self.database, "SELECT event_id, verdict, reason FROM records WHERE kind = 'event'")
+        return {row[0]: (row[1], row[2]) for row in rows}
 
 
 @pytest.fixture

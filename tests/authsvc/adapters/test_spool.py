@@ -15,9 +15,11 @@ from authsvc.adapters.spool import Replay, Spool
 from authsvc.adapters.streams import BATCH, Batches
 from authsvc.decide.journal import JournalEntry, Kind
 from authsvc.errors import Unavailable
+from authsvc.metrics import TABLE
 from tests.authsvc import redis_servers
 from tests.authsvc.redis_servers import KINDS, REAL_KINDS, RealServer, Server, until
 from tests.authsvc.spooled import issuance, refusal
+from wharfinger.runtime.metrics import Board
 from wharfinger.wire import keys
 from wharfinger.wire.issuance import issuance_from_fields, refusal_from_fields
 from wharfinger.wire.names import Jti
@@ -37,7 +39,7 @@ class Process:
 
     def __init__(self, server: Server, folder: Path, budget: int = 10_000_000) -> None:
         self.client = server.client()
-        self.batches = Batches(self.client)
+        self.batches = Batches(self.client, Board(TABLE).meter())
         self.journal = Journal(folder / "journal", budget)
         self.journal.prepare()
         self.logged: list[tuple[str, dict[str, object]]] = []
