@@ -10,7 +10,9 @@ from pathlib import Path
 from authsvc.adapters.journal import Journal
 from authsvc.adapters.spool import Replay
 from authsvc.adapters.streams import Batches, Write, connect
+from authsvc.metrics import TABLE
 from wharfinger.runtime.log import discard
+from wharfinger.runtime.metrics import Board
 
 
 class Killed(Batches):
@@ -24,7 +26,7 @@ class Killed(Batches):
 
 async def main(url: str, folder: str) -> None:
     """Replay."""
-    await Replay(Killed(connect(url)), Journal(Path(folder), 1_000_000_000), discard).once()
+    await Replay(Killed(connect(url), Board(TABLE).meter()), Journal(Path(folder), 1_000_000_000), discard).once()
 
 
 if __name__ == "__main__":
