@@ -44,7 +44,8 @@ class Deliver:
             return
         claim = held.claim
         try:
-            step = self._carry_on(held)
+            with held.kept():
+                step = self._carry_on(held)
             self._write(held, step)
         except LeaseLost:
             self.log("delivery.lease_lost", delivery=claim.id, attempt=claim.attempt)

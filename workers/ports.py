@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -82,6 +83,9 @@ class Held(Protocol):
     @property
     def claim(self) -> Claim:
         """What is held."""
+
+    def kept(self) -> AbstractContextManager[None]:
+        """Renewed from beside for as long as the block runs: an outside step may take longer than a lease."""
 
     def renew(self) -> None:
         """Hold on; called before every outside step."""
