@@ -107,6 +107,12 @@ class Lease(Protocol):
 class Target(Protocol):
     """Something that can be told to deploy."""
 
+    def resume(self, order: Order, lease: Lease) -> Sent | None:
+        """Put in order what an attempt left that was cut off, of this order or of another; None: it did not decide this order.
+
+        Asked before every guard: what stands half done must not wait for a registry, nor be left when the order is overtaken.
+        """
+
     def send(self, order: Order, lease: Lease) -> Sent:
         """Carry out an order; the same order again, by its id, must not be carried out twice."""
 
