@@ -9,7 +9,7 @@ import binascii
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from ipaddress import ip_network
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
@@ -28,6 +28,8 @@ MIN_EXPIRATION_S: Final = 60
 _BCRYPT: Final = re.compile(r"\$2[aby]\$[0-9]{2}\$[./A-Za-z0-9]{53}", re.ASCII)
 _NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
 _PORT_MAX: Final = 65_535
+_CONTAINER: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]+", re.ASCII)
+_HEALTH_MAX_S: Final = 600
 
 _LATER_TOP: Final = frozenset(
     {
@@ -308,13 +310,21 @@ def _deploy(section: Section | None) -> typed.DeploySettings:
     targets_section = section.section("targets")
     targets: list[typed.Target] = []
     known: list[str] = []
+    containers: dict[tuple[str, str], str] = {}
     if targets_section is not None:
         for name in targets_section.names():
             known.append(name)
             entry = targets_section.section(name)
             target = None if entry is None else _target(name, entry)
-            if target is not None:
-                targets.append(target)
+            if target is None or entry is None:
+                continue
+            if isinstance(target, typed.DockerTarget) and (target.host, target.container) in containers:
+                # Each target's deliveries go one after the other, but those of two would replace the container at once.
+                other = containers[target.host, target.container]
+                entry.fault("container", f"is what target {other} replaces already", "name one target in both rules")
+            elif isinstance(target, typed.DockerTarget):
+                containers[target.host, target.container] = name
+            targets.append(target)
     entries = [Section(node, key, section.faults, section.environ, section.folder) for key, node in section.items("rules")]
     rules = tuple(_deploy_rule(entry, known) for entry in entries)
     names = [rule.name for rule in rules]
@@ -391,12 +401,40 @@ def _is_webhook_secret(secret: Secret) -> bool:
 
 def _docker(name: str, section: Section) -> typed.DockerTarget | None:
     host = section.text("host", "unix:///var/run/docker.sock") or ""
-    if not host.startswith(("unix:///", "tcp://")):
+    if not _is_engine(host):
         section.fault("host", f"{host!r} is no unix:///PATH or tcp://HOST:PORT", "write unix:///var/run/docker.sock")
+    elif not _is_near(host):
+        remedy = "use a unix socket, or a tunnel that ends on a loopback address"
+        problem = "is an Engine without TLS: who reaches it is root there, and reads the registry's password on the way"
+        section.faults.warn(section.line_of("host"), section.path("host"), problem, remedy)
     container = section.text("container", required=True)
+    if container is not None and _CONTAINER.fullmatch(container) is None:
+        section.fault("container", f"{container!r} is no container's name", "write it as `docker ps` shows it")
     timeout = section.parsed("health_timeout", parse_duration, "write 60s", default=60.0)
+    if timeout > _HEALTH_MAX_S:
+        section.fault(
+            "health_timeout", f"is above {_HEALTH_MAX_S} s, for which a broken image would be kept", "write 10m or less"
+        )
     section.done(_LATER_TARGET)
     return None if container is None else typed.DockerTarget(name, host, container, timeout, section.line)
+
+
+def _is_engine(host: str) -> bool:
+    parts = urlsplit(host)
+    try:
+        return bool(parts.scheme == "unix" and not parts.netloc and parts.path) or bool(
+            parts.scheme == "tcp" and parts.hostname and parts.port
+        )
+    except ValueError:
+        return False
+
+
+def _is_near(host: str) -> bool:
+    name = urlsplit(host).hostname
+    try:
+        return name is None or name == "localhost" or ip_address(name).is_loopback
+    except ValueError:
+        return False
 
 
 def parse_address(text: str) -> Address:
