@@ -1,7 +1,8 @@
 """Deliver: take one due delivery under a lease, guard it, send it to its target, write the outcome. Deciding is in ``decide``.
 
 Crash after the claim: the lease runs out and another worker takes it. Crash after the target was asked, before the outcome is
-written: it is asked again, with the same idempotency key. A worker that was stopped meanwhile learns so at its next step.
+written: the target first puts in order what was begun, and is asked again with the same idempotency key unless that decided it.
+A worker that was stopped meanwhile learns so at its next step.
 """
 
 from dataclasses import dataclass
@@ -44,7 +45,8 @@ class Deliver:
             return
         claim = held.claim
         try:
-            step = self._carry_on(held)
+            with held.kept():
+                step = self._carry_on(held)
             self._write(held, step)
         except LeaseLost:
             self.log("delivery.lease_lost", delivery=claim.id, attempt=claim.attempt)
@@ -58,12 +60,16 @@ class Deliver:
         destination = self.destinations.find(claim.target)
         if destination is None:
             return Finish(DeliveryState.REFUSED, f"the configuration has no target {claim.target} any more")
+        order = _order(claim, destination.registry_host(claim.source))
         try:
-            return self._guarded(held, destination)
+            resumed = destination.target.resume(order, held)
+            if resumed is not None:
+                return outcome(resumed, attempt=claim.attempt, jitter=self.randomness())
+            return self._guarded(held, destination, order)
         except Unavailable as fault:
             return later(str(fault), attempt=claim.attempt, jitter=self.randomness())
 
-    def _guarded(self, held: Held, destination: Destination) -> Step:
+    def _guarded(self, held: Held, destination: Destination, order: Order) -> Step:
         claim = held.claim
         standing = self.outbox.standing(held, whole_target=destination.runs_one)
         before = before_looking(claim, standing)
@@ -81,7 +87,6 @@ class Deliver:
         if standing.last_delivered == claim.digest and not destination.knows_what_runs:
             return Finish(DeliveryState.UNCHANGED, "this digest was the last one delivered")
         held.renew()
-        order = _order(claim, destination.registry_host(claim.source))
         return outcome(destination.target.send(order, held), attempt=claim.attempt, jitter=self.randomness())
 
     def _look(self, claim: Claim) -> Go | Stop | LookAgain:

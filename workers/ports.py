@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -108,6 +109,9 @@ class Held(Protocol):
     def claim(self) -> Claim:
         """What is held."""
 
+    def kept(self) -> AbstractContextManager[None]:
+        """Renewed from beside for as long as the block runs: an outside step may take longer than a lease."""
+
     def renew(self) -> None:
         """Hold on; called before every outside step."""
 
@@ -127,6 +131,12 @@ class Lease(Protocol):
 
 class Target(Protocol):
     """Something that can be told to deploy."""
+
+    def resume(self, order: Order, lease: Lease) -> Sent | None:
+        """Put in order what an attempt left that was cut off, of this order or of another; None: it did not decide this order.
+
+        Asked before every guard: what stands half done must not wait for a registry, nor be left when the order is overtaken.
+        """
 
     def send(self, order: Order, lease: Lease) -> Sent:
         """Carry out an order; the same order again, by its id, must not be carried out twice."""

@@ -35,6 +35,7 @@ from workers.adapters.registry import endpoint_of
 from workers.errors import Unavailable
 
 REGISTRY = os.environ.get("WHARFINGER_REGISTRY", "docker-registry")
+DOCKERD = os.environ.get("WHARFINGER_DOCKERD", "dockerd")
 
 
 def need(*programs: str, root: bool = False) -> None:
@@ -213,12 +214,23 @@ def build_house(
     folder: Path,
     *,
     deploy: str = "",
+    targets: str = "",
     hosts: tuple[str, ...] = (),
     more: str = "",
     processes: int = 0,
     edit: Callable[[str], str] = str,
 ) -> House:
-    """Make, wire and start everything. ``more``: further sections of the configuration. ``edit``: its whole text."""
+    """Make, wire and start everything.
+
+    Args:
+        folder: of its data.
+        deploy: lines of the configuration, further rules.
+        targets: further targets.
+        hosts: as `init --host`.
+        more: further sections.
+        processes: of the token service; 0 for as many as there are cores.
+        edit: changes the configuration's whole text.
+    """
     need(REGISTRY)
     folder.mkdir(mode=0o700, exist_ok=True)
     ports, hook_port = Ports(free_port(), free_port(), free_port()), free_port()
@@ -228,7 +240,7 @@ def build_house(
     text = text.replace("users:  ", 'users:\n  "": {}\n#').replace("acl:  ", ACL + "#")
     if processes:
         text = text.replace("server:\n", f"server:\n  processes: {processes}\n")
-    config.write_text(edit((text.replace("  targets:\n", f"{deploy}  targets:\n") if deploy else text) + more))
+    config.write_text(edit(text.replace("  targets:\n", f"{deploy}  targets:\n{targets}") + more))
     house = House(folder, ports, hook_port, None, None, folder / "tls.crt" if hosts else None)  # type: ignore[arg-type]  # set just below
     secret = (folder / "hook.secret").read_bytes().strip()
     start_receiver(hook_port, secret, lambda payload, genuine: house.heard.append(payload | {"genuine": genuine}))
@@ -257,30 +269,45 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
 
 @dataclass
 class Engine:
-    """A Docker Engine of our own."""
+    """A Docker Engine of our own. ``config``: the docker client's folder, where it keeps who is logged in."""
 
     socket: Path
+    tcp_port: int
     config: Path
 
-    def docker(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+    def docker(
+        self, *arguments: str | Path, check: bool = True, config: Path | None = None
+    ) -> subprocess.CompletedProcess[str]:
         """Run the docker client against it."""
-        command = ["docker", "--config", str(self.config), "-H", f"unix://{self.socket}", *arguments]
-        return subprocess.run(command, capture_output=True, text=True, check=check, timeout=120)
+        command = ["docker", "--config", str(config or self.config), "-H", f"unix://{self.socket}", *map(str, arguments)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+        assert not check or done.returncode == 0, f"docker {arguments}: {done.stderr}"
+        return done
+
+    def inspect(self, container: str) -> dict[str, Any]:
+        """A container as the Engine describes it."""
+        found: dict[str, Any] = json.loads(self.docker("container", "inspect", container).stdout)[0]
+        return found
+
+    def names(self, prefix: str) -> list[str]:
+        """The names of all containers that begin so, also of stopped ones."""
+        names = self.docker("ps", "-a", "--format", "{{.Names}}").stdout.split()
+        return sorted(name for name in names if name.startswith(prefix))
 
 
 @pytest.fixture(scope="session")
 def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
     """A real dockerd, root only."""
-    need("dockerd", "docker", "containerd", "runc", root=True)
+    need(DOCKERD, "docker", "containerd", "runc", root=True)
     folder = tmp_path_factory.mktemp("engine")
-    sock = folder / "d.sock"
-    command = [
-        "dockerd", "--data-root", folder / "data", "--exec-root", folder / "exec", "--pidfile", folder / "d.pid", "-H", f"unix://{sock}",
-        "--iptables=false", "--ip-masq=false", "--bip", "10.211.77.1/24",
+    sock, port = folder / "d.sock", free_port()
+    command: list[str | Path] = [
+        DOCKERD, "--data-root", folder / "data", "--exec-root", folder / "exec", "--pidfile", folder / "d.pid", "-H", f"unix://{sock}",
+        "-H", f"tcp://127.0.0.1:{port}", "--tls=false", "--iptables=false", "--ip6tables=false", "--ip-masq=false", "--bip", "10.211.77.1/24",
     ]  # fmt: skip
     (folder / "config").mkdir()
     program = spawn(command, folder / "dockerd.log")
-    built = Engine(sock, folder / "config")
+    built = Engine(sock, port, folder / "config")
     try:
         until = time.monotonic() + 60
         while built.docker("version", check=False).returncode != 0:
@@ -292,6 +319,8 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
         for name in built.docker("ps", "-aq", check=False).stdout.split():
             built.docker("rm", "-f", name, check=False)
         program.stop(60)
+        # dockerd leaves its host network namespace mounted, and pytest could not remove the folder later.
+        subprocess.run(["umount", folder / "exec/netns/default"], check=False, capture_output=True, timeout=30)
 
 
 def kill9(pid: int) -> None:

@@ -1,6 +1,7 @@
 """Deliveries as rows: claiming one with a lease and a fencing number, renewing, finishing. Decides nothing about one.
 
-A claim raises the row's fence; whoever holds an older fence can neither renew nor finish. So a worker that was stopped and
+A claim raises the row's fence; whoever holds an older fence can neither renew nor finish. A lease that ran out is lost even if
+nobody took this very row: another delivery of the same target may have been taken since. So a worker that was stopped and
 woken later changes nothing.
 """
 
@@ -23,7 +24,9 @@ from wharfinger.wire.event import Action, Kind
 from wharfinger.wire.names import DeliveryId
 
 LEASE_MS: Final = 15_000
-"""A killed worker's delivery is taken over after this long. Longer than any single outside step may take."""
+"""A killed or stopped worker's delivery is taken over after this long."""
+RENEW_S: Final = 4.0
+"""A living worker renews so often, however long an outside step takes. One beat may fail, or wait for SQLite's lock."""
 
 _D = schema.deliveries.c
 _R = schema.records.c
@@ -73,9 +76,10 @@ def claim(database: Database, delivery: DeliveryId, *, now_ms: int) -> Claim | N
 
 
 def renew(database: Database, held: Claim, *, now_ms: int) -> None:
-    """Hold on for another lease. Raises LeaseLost when somebody else took over."""
+    """Hold on for another lease. Raises LeaseLost when somebody else took over, or could have: the lease ran out."""
     with database.writing() as connection:
-        renewed = connection.execute(update(schema.deliveries).where(_held(held)).values(lease_until=now_ms + LEASE_MS))
+        live = and_(_held(held), _D.lease_until >= now_ms)
+        renewed = connection.execute(update(schema.deliveries).where(live).values(lease_until=now_ms + LEASE_MS))
         if renewed.rowcount == 0:
             raise LeaseLost(f"delivery {held.id} was taken over")
 

@@ -16,8 +16,9 @@ RESULT_TTL_S: Final = 0
 FAILURE_TTL_S: Final = 3_600
 """A failed job's traceback stays readable an hour."""
 SETTLE_TIMEOUT_S: Final = 120
-DELIVER_TIMEOUT_S: Final = 900
-"""Longer than any target's own deadline; the lease, not this, is what hands the delivery over."""
+DELIVER_TIMEOUT_S: Final = 7_200
+"""Longer than any target takes: an hour of pulling, a stop, ten minutes of waiting for health. It ends a job as a crash does,
+and what the next one resumes must not be cut off again. The lease, not this, is what hands a delivery over."""
 JOB_TTL_S: Final = 600
 """A wake-up nobody took for so long is void: sweep sends another."""
 

@@ -1,9 +1,12 @@
 """The ledger behind the workers' ports: settled batches, and deliveries under a lease."""
 
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 from wharfinger.ledger import outbox, settlement
 from wharfinger.ledger.database import Database
+from wharfinger.ledger.errors import LeaseLost, LedgerUnavailable
 from wharfinger.ledger.values import Claim, DeliveryState, Entry, Settled, Standing
 from wharfinger.wire.names import DeliveryId
 from workers.ports import Clock, Held
@@ -21,17 +24,39 @@ class LedgerOfBatches:
 
 
 class HeldInLedger:
-    """The port ``Held``: one claim, and the clock its lease runs by."""
+    """The port ``Held``: one claim, and the clock its lease runs by. ``beat_s``: between two renewals while it is kept."""
 
-    def __init__(self, database: Database, claim: Claim, clock: Clock) -> None:
+    def __init__(self, database: Database, claim: Claim, clock: Clock, *, beat_s: float = outbox.RENEW_S) -> None:
         self._database = database
         self._claim = claim
         self._clock = clock
+        self._beat_s = beat_s
 
     @property
     def claim(self) -> Claim:
         """What is held."""
         return self._claim
+
+    @contextmanager
+    def kept(self) -> Iterator[None]:
+        """Renewed by a thread, which stops and dies with the process as the lease must."""
+        over = threading.Event()
+        beat = threading.Thread(target=self._keep, args=(over,), daemon=True)
+        beat.start()
+        try:
+            yield
+        finally:
+            over.set()
+            beat.join()
+
+    def _keep(self, over: threading.Event) -> None:
+        while not over.wait(self._beat_s):
+            try:
+                self.renew()
+            except LeaseLost:
+                return  # the worker learns it by its own next renewal
+            except LedgerUnavailable:
+                continue
 
     def renew(self) -> None:
         """Hold on for another lease."""

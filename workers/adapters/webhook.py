@@ -24,6 +24,9 @@ class WebhookSender:
         self._settings = settings
         self._secrets = tuple(secret.reveal() for secret in settings.secrets)
 
+    def resume(self, order: Order, lease: Lease) -> None:
+        """Nothing: a post is one step, and the receiver knows it by its id when it comes again."""
+
     def send(self, order: Order, lease: Lease) -> Sent:
         """Post once. The same order again carries the same webhook-id."""
         url = urlsplit(self._settings.url)

@@ -6,6 +6,9 @@ from typing import Any, Final
 
 STEADY_S: Final = 5.0
 """Without a health check a container serves when it has run so long without a restart."""
+RESTARTS: Final = 2
+"""With one it may be restarted so often by its own policy before it is healthy: a program may die once of what the old one left
+behind (a lock, a port). One that dies again and again must not keep the old one out until the time is up."""
 
 
 class Health(StrEnum):
@@ -23,15 +26,30 @@ def health(container: Mapping[str, Any], *, running_s: float) -> Health:
         container: the Engine's inspection.
         running_s: how long ago it was started.
     """
-    state = container["State"]
-    if not state.get("Running") or state.get("Restarting") or container.get("RestartCount", 0) > 0:
+    state, restarts = container["State"], container.get("RestartCount", 0)
+    checked = (state.get("Health") or {}).get("Status", "none")
+    if checked == "none":
+        return _unchecked(state, restarts, running_s)
+    if not state.get("Running") or restarts > RESTARTS:
         return Health.FAILED
-    match (state.get("Health") or {}).get("Status", "none"):
-        case "healthy":
-            return Health.SERVES
-        case "unhealthy":
-            return Health.FAILED
-        case "none":
-            return Health.SERVES if running_s >= STEADY_S else Health.STARTING
-        case _:
-            return Health.STARTING
+    # Between two runs the Engine says unhealthy of what it has not asked yet.
+    if state.get("Restarting") or checked == "starting":
+        return Health.STARTING
+    return Health.SERVES if checked == "healthy" else Health.FAILED
+
+
+def failing(container: Mapping[str, Any] | None) -> str:
+    """What a new container that failed did, for people. None: it is gone."""
+    if container is None:
+        return "is gone"
+    state, restarts = container["State"], container.get("RestartCount", 0)
+    ended = f"ended with exit code {state.get('ExitCode')}"
+    if restarts:
+        return f"{ended} and was restarted {restarts} times by its policy"
+    return "is unhealthy" if state.get("Running") else ended
+
+
+def _unchecked(state: Mapping[str, Any], restarts: int, running_s: float) -> Health:
+    if not state.get("Running") or state.get("Restarting") or restarts:
+        return Health.FAILED
+    return Health.SERVES if running_s >= STEADY_S else Health.STARTING

@@ -181,6 +181,23 @@ def test_a_stopped_worker_does_no_harm(ledger: Database) -> None:
     assert (traced.state, [one.outcome for one in traced.attempts]) == ("delivered", ["", "delivered"])
 
 
+def test_a_lease_that_ran_out_is_lost(ledger: Database) -> None:
+    """Though nobody took this very delivery: another of the same target may have been taken since, and is being sent."""
+    commit(ledger, [push("e1"), push("e2")], now_ms=NOW)
+    stopped = outbox.claim(ledger, DeliveryId("dlv_e1"), now_ms=NOW)
+    assert stopped is not None
+    outbox.renew(ledger, stopped, now_ms=NOW + outbox.LEASE_MS)
+    late = NOW + 2 * outbox.LEASE_MS + 1
+    other = outbox.claim(ledger, DeliveryId("dlv_e2"), now_ms=late)
+    assert other is not None
+    with pytest.raises(LeaseLost):
+        outbox.renew(ledger, stopped, now_ms=late)
+    outbox.finish(ledger, other, state=DeliveryState.DELIVERED, reason="", now_ms=late)
+    with pytest.raises(LeaseLost):
+        outbox.renew(ledger, stopped, now_ms=late + 1)
+    assert outbox.due(ledger, now_ms=late + 1) == ["dlv_e1"]
+
+
 def test_an_outcome_is_a_record_of_the_log(ledger: Database) -> None:
     """What was deployed is provable as what was pushed is."""
     commit(ledger, [push("e1")], now_ms=NOW)

@@ -2,13 +2,18 @@
 
 import base64
 import binascii
+import re
+from ipaddress import ip_address
 from typing import Final
+from urllib.parse import urlsplit
 
 from wharfinger.runtime.configuration.texts import NAME, networks, parse_base_url
 from wharfinger.runtime.durations import parse_duration
 from wharfinger.runtime.settings import DeploySettings, DockerTarget, Match, Rule, Secret, Target, WebhookTarget
 from wharfinger.runtime.yaml_nodes import Section
 
+HEALTH_MAX_S: Final = 600
+_CONTAINER: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]+", re.ASCII)
 _LATER_RULE: Final = frozenset({"debounce", "approvals", "window", "cooldown", "semver"})
 _LATER_TARGET: Final = frozenset({"tls", "headers", "method", "network"})
 
@@ -20,13 +25,21 @@ def read_deploy(section: Section | None) -> DeploySettings:
     targets_section = section.section("targets")
     targets: list[Target] = []
     known: list[str] = []
+    containers: dict[tuple[str, str], str] = {}
     if targets_section is not None:
         for name in targets_section.names():
             known.append(name)
             entry = targets_section.section(name)
             target = None if entry is None else _target(name, entry)
-            if target is not None:
-                targets.append(target)
+            if target is None or entry is None:
+                continue
+            if isinstance(target, DockerTarget) and (target.host, target.container) in containers:
+                # Each target's deliveries go one after the other, but those of two would replace the container at once.
+                other = containers[target.host, target.container]
+                entry.fault("container", f"is what target {other} replaces already", "name one target in both rules")
+            elif isinstance(target, DockerTarget):
+                containers[target.host, target.container] = name
+            targets.append(target)
     entries = [Section(node, key, section.faults, section.environ, section.folder) for key, node in section.items("rules")]
     rules = tuple(_deploy_rule(entry, known) for entry in entries)
     names = [rule.name for rule in rules]
@@ -105,9 +118,36 @@ def _is_webhook_secret(secret: Secret) -> bool:
 
 def _docker(name: str, section: Section) -> DockerTarget | None:
     host = section.text("host", "unix:///var/run/docker.sock") or ""
-    if not host.startswith(("unix:///", "tcp://")):
+    if not _is_engine(host):
         section.fault("host", f"{host!r} is no unix:///PATH or tcp://HOST:PORT", "write unix:///var/run/docker.sock")
+    elif not _is_near(host):
+        remedy = "use a unix socket, or a tunnel that ends on a loopback address"
+        problem = "is an Engine without TLS: who reaches it is root there, and reads the registry's password on the way"
+        section.warn("host", problem, remedy)
     container = section.text("container", required=True)
+    if container is not None and _CONTAINER.fullmatch(container) is None:
+        section.fault("container", f"{container!r} is no container's name", "write it as `docker ps` shows it")
     timeout = section.parsed("health_timeout", parse_duration, "write 60s", default=60.0)
+    if timeout > HEALTH_MAX_S:
+        problem = f"is above {HEALTH_MAX_S} s, for which a broken image would be kept"
+        section.fault("health_timeout", problem, "write 10m or less")
     section.done(_LATER_TARGET)
     return None if container is None else DockerTarget(name, host, container, timeout, section.line)
+
+
+def _is_engine(host: str) -> bool:
+    parts = urlsplit(host)
+    try:
+        return bool(parts.scheme == "unix" and not parts.netloc and parts.path) or bool(
+            parts.scheme == "tcp" and parts.hostname and parts.port
+        )
+    except ValueError:
+        return False
+
+
+def _is_near(host: str) -> bool:
+    name = urlsplit(host).hostname
+    try:
+        return name is None or name == "localhost" or ip_address(name).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,107 @@
+"""What an attempt left half done is put in order before anything else is asked of a delivery."""
+
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from wharfinger.ledger.database import Database
+from wharfinger.ledger.queries import trace
+from wharfinger.ledger.record import AuditRecord, Personal, RecordKind
+from wharfinger.ledger.settlement import commit
+from wharfinger.ledger.values import Entry, NewDelivery
+from wharfinger.wire.names import DeliveryId
+from workers.adapters.ledger import LedgerOutbox
+from workers.decide.order import Delivered, Order, Sent
+from workers.deliver import Deliver
+from workers.errors import Unavailable
+from workers.ports import Destination, Lease
+
+NOW = 1_795_477_900_000
+
+
+class HalfDone:
+    """A target, and what an earlier attempt came to; it is not to be sent anything."""
+
+    def __init__(self, found: Sent | None) -> None:
+        self._found = found
+        self.resumed: list[str] = []
+
+    def resume(self, order: Order, lease: Lease) -> Sent | None:
+        """What was left."""
+        lease.renew()
+        self.resumed.append(order.delivery_id)
+        return self._found
+
+    def send(self, order: Order, lease: Lease) -> Sent:
+        """Never reached here."""
+        raise AssertionError(order)
+
+    def find(self, name: str) -> Destination | None:
+        """The one target."""
+        return Destination(self, runs_one=True, knows_what_runs=True, registry_host=lambda _: "registry")
+
+
+class NoRegistry:
+    """A registry that does not answer."""
+
+    def digest(self, source: str, repository: str, tag: str) -> str | None:
+        """Nothing."""
+        raise Unavailable("the registry does not answer")
+
+
+class Nobody:
+    """Nobody to wake."""
+
+    def deliver(self, deliveries: object) -> None:
+        """No."""
+
+    def settle(self) -> None:
+        """No."""
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Iterator[Database]:
+    """Two pushes of one tag, each with a delivery."""
+    database = Database(f"sqlite:///{tmp_path}/ledger.db")
+    commit(database, [pushed("first"), pushed("second")], now_ms=NOW)
+    yield database
+    database.close()
+
+
+def _sha(name: str) -> str:
+    return hashlib.sha256(name.encode()).hexdigest()
+
+
+def pushed(name: str) -> Entry:
+    """A push of another digest."""
+    record = AuditRecord(
+        kind=RecordKind.EVENT, recorded_at=NOW, event_id=name, event_sha=_sha(name), source="main", action="push", object_kind="manifest",
+        repository="web", tag="v1", digest=f"sha256:{name}", verdict="exact",
+        personal=Personal(raw_sha256=_sha(name)),
+    )  # fmt: skip
+    return Entry(record, deliveries=(NewDelivery(DeliveryId(name), "web", "t"),))
+
+
+@pytest.mark.parametrize(
+    ("delivery", "left", "state"),
+    [
+        # Neither a registry that is away nor a later push keeps what is half done waiting.
+        ("second", Delivered("it serves"), "delivered"),
+        ("first", Delivered("it serves"), "delivered"),
+        # What decides nothing goes on to the guards.
+        ("second", None, "waiting"),
+        ("first", None, "superseded"),
+    ],
+)
+def test_resumed_before_the_guards(ledger: Database, delivery: str, left: Sent | None, state: str) -> None:
+    """Asked first, with the lease in hand; its answer counts."""
+    target, nobody = HalfDone(left), Nobody()
+    deliver = Deliver(
+        outbox=LedgerOutbox(ledger, lambda: NOW), tags=NoRegistry(), destinations=target, wake_ups=nobody, clock=lambda: NOW,
+        pause=lambda _: None, randomness=lambda: 0.0, log=lambda *_, **__: None,
+    )  # fmt: skip
+    deliver.run(DeliveryId(delivery))
+    assert target.resumed == [delivery]
+    assert [one.state for one in trace(ledger, delivery).deliveries] == [state]
