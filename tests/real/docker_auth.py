@@ -9,12 +9,14 @@ import base64
 import json
 import re
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -35,8 +37,12 @@ class DockerAuthLike(ThreadingHTTPServer):
 
     daemon_threads = True
 
-    def __init__(self, port: int, known: Known) -> None:
+    def __init__(self, port: int, known: Known, *, pair: tuple[Path, Path] | None = None) -> None:
         super().__init__(("127.0.0.1", port), _Handler)
+        if pair is not None:
+            context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+            context.load_cert_chain(*pair)
+            self.socket = context.wrap_socket(self.socket, server_side=True)
         self.known = known
         threading.Thread(target=self.serve_forever, daemon=True).start()
 

@@ -2,10 +2,12 @@
 
 import asyncio
 import base64
+import http.client
 import json
 import os
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -248,6 +250,46 @@ def test_nobody_behind(tmp_path: Path) -> None:
     assert answers[0].body == b"Bad gateway: docker_auth cannot be reached.\n"
     wait_until("both events", lambda: [one["why"] for one in events(tmp_path, "shadow.upstream_failed")] == ["unreachable"] * 2)
     assert server.program.stop() == 0
+
+
+def test_stopping_while_somebody_waits(tmp_path: Path) -> None:
+    """The answer that is under way still comes; connections that ask nothing do not hold it up."""
+    port = free_port()
+    init.make(tmp_path, (), Ports(free_port(), free_port(), free_port()))
+    config = tmp_path / "wharfinger.yml"
+    with scripted(free_port()) as behind:
+        config.write_text(
+            config.read_text() + f'shadow: {{upstream: "http://127.0.0.1:{behind.port}", addr: "127.0.0.1:{port}"}}\n'
+        )
+        server = shadow(tmp_path, config, port)
+        behind.tell(1.0, OK)
+        with socket.create_connection(("127.0.0.1", port)), socket.create_connection(("127.0.0.1", port), timeout=20) as asking:
+            asking.sendall(GET)
+            wait_until("the request", lambda: behind.heard == [GET])
+            server.program.process.terminate()
+            assert exactly(asking, len(OK)) == OK
+        assert server.program.stop() == 0
+
+
+def test_over_tls(tmp_path: Path) -> None:
+    """Spoken with clients by the pair of the file, and with a docker_auth that has the same one."""
+    port, behind = free_port(), free_port()
+    init.make(tmp_path, ("localhost",), Ports(free_port(), free_port(), free_port()))
+    config = tmp_path / "wharfinger.yml"
+    config.write_text(config.read_text() + f'shadow: {{upstream: "https://localhost:{behind}", addr: "127.0.0.1:{port}"}}\n')
+    upstream = DockerAuthLike(behind, Known({"": None}, []), pair=(tmp_path / "tls.crt", tmp_path / "tls.key"))
+    server = shadow(tmp_path, config, port)
+    trusting = ssl.create_default_context(cafile=tmp_path / "tls.crt")
+    try:
+        for status, path in ((200, "/readyz"), (200, "/auth?service=r"), (404, "/nothing"), (200, "/healthz")):
+            connection = http.client.HTTPSConnection("localhost", port, timeout=20, context=trusting)
+            connection.request("GET", path)
+            assert connection.getresponse().status == status
+            connection.close()
+    finally:
+        assert server.program.stop() == 0
+        upstream.shutdown()
+        upstream.server_close()
 
 
 @pytest.mark.parametrize(
@@ -542,7 +584,8 @@ def test_a_new_file(pair: Pair) -> None:
 
 
 def test_stopping(pair: Pair) -> None:
-    """The last event but none is the summary."""
+    """The last event is the summary."""
+    asked_of(pair, "same", "/auth", pair.basic("admin"))
     assert pair.server.program.stop() == 0
     lines = [json.loads(line) for line in (pair.folder / "shadow.log").read_text().splitlines()]
     assert lines[-1]["event"] == "shadow.summary"
