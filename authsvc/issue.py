@@ -6,7 +6,7 @@ has; harmless. Crash before: no record, no token.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from ipaddress import ip_address
+from ipaddress import IPv4Address, IPv6Address, ip_address
 
 from authsvc.decide.access import Access, decide_access, requests, with_answers
 from authsvc.decide.credentials import Identity, NoMatch, WrongPassword, cut, dummy_hash
@@ -42,6 +42,11 @@ class Client:
     addr: str
     claimed_addr: str
     user_agent: str
+
+    @property
+    def ip(self) -> IPv4Address | IPv6Address | None:
+        """The address as such; None on a unix socket."""
+        return ip_address(self.addr) if self.addr else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +94,32 @@ class Rules:
     key_ends: Mapping[str, int]
     log_tokens: bool
 
+    async def first_that_knows(self, claimed: Claimed | None) -> Identity | NoMatch | WrongPassword:
+        """Who a claim is, by the first way that knows the account; None is the anonymous client. Raises Unavailable."""
+        for authenticator in self.authenticators:
+            found = await authenticator.authenticate(claimed)
+            if not isinstance(found, NoMatch):
+                return found
+        return NoMatch()
+
+    async def authorize(self, request: TokenRequest, who: Identity, client: Client) -> Access:
+        """What of a request is granted. Raises Unavailable."""
+        asked = requests(request.scopes, who=who, service=request.service, address=client.ip)
+        access = decide_access(self.policy, asked)
+        if not self.authorizers or all(access.deciders):
+            return access
+        answers: list[tuple[str, tuple[str, ...]] | None] = []
+        for one, decider in zip(asked, access.deciders, strict=True):
+            answers.append(None if decider else await self._first_that_says(one))
+        return with_answers(access, answers)
+
+    async def _first_that_says(self, asked: PolicyRequest) -> tuple[str, tuple[str, ...]] | None:
+        for name, authorizer in self.authorizers.items():
+            granted = await authorizer.authorize(asked)
+            if granted is not None:
+                return name, granted
+        return None
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Issue:
@@ -113,7 +144,7 @@ class Issue:
         who = await self._authenticate(request.credentials, client)
         if isinstance(who, Denied):
             return await self._refuse(who, request, client)
-        access = await self._authorize(request, who, client)
+        access = await self.rules.authorize(request, who, client)
         issuance = self._issuance(request, who, access, client)
         token = self.rules.signer.sign(
             claims(
@@ -132,7 +163,7 @@ class Issue:
 
     async def _authenticate(self, claimed: Claimed | None, client: Client) -> Identity | Denied:
         if claimed is None:
-            who = await self._first_that_knows(None)
+            who = await self.rules.first_that_knows(None)
             return who if isinstance(who, Identity) else Denied("anonymous_disabled")
         # Whoever is held back is not told by the memory either which password is right.
         if not self.attempts.suspects(claimed, client.addr) and (known := self._recalled(claimed)) is not None:
@@ -141,7 +172,7 @@ class Issue:
         pause_s = await self.attempts.pause_s(claimed, client.addr)
         if pause_s:
             return Denied("backed_off", pause_s)
-        who = await self._first_that_knows(claimed)
+        who = await self.rules.first_that_knows(claimed)
         if isinstance(who, NoMatch):
             # A name nobody has takes as long as a wrong password.
             nobodys = dummy_hash(self.rules.keys.keys[0], self.rules.costs, claimed.account)
@@ -154,31 +185,6 @@ class Issue:
     def _recalled(self, claimed: Claimed) -> Identity | None:
         known = (authenticator.recall(claimed) for authenticator in self.rules.authenticators)
         return next((who for who in known if who is not None), None)
-
-    async def _first_that_knows(self, claimed: Claimed | None) -> Identity | NoMatch | WrongPassword:
-        for authenticator in self.rules.authenticators:
-            found = await authenticator.authenticate(claimed)
-            if not isinstance(found, NoMatch):
-                return found
-        return NoMatch()
-
-    async def _authorize(self, request: TokenRequest, who: Identity, client: Client) -> Access:
-        address = ip_address(client.addr) if client.addr else None
-        asked = requests(request.scopes, who=who, service=request.service, address=address)
-        access = decide_access(self.rules.policy, asked)
-        if not self.rules.authorizers or all(access.deciders):
-            return access
-        answers: list[tuple[str, tuple[str, ...]] | None] = []
-        for one, decider in zip(asked, access.deciders, strict=True):
-            answers.append(None if decider else await self._first_that_says(one))
-        return with_answers(access, answers)
-
-    async def _first_that_says(self, asked: PolicyRequest) -> tuple[str, tuple[str, ...]] | None:
-        for name, authorizer in self.rules.authorizers.items():
-            granted = await authorizer.authorize(asked)
-            if granted is not None:
-                return name, granted
-        return None
 
     def _issuance(self, request: TokenRequest, who: Identity, access: Access, client: Client) -> Issuance:
         now_ms = self.clock()

@@ -54,3 +54,24 @@ TABLE: Final = (
     STORE_BATCHES, STORE_RECORDS, STORE_SECONDS, RELOADS, KEY_EXPIRY, POLICY,
 )  # fmt: skip
 """Of ``wharfinger serve auth``."""
+
+SHADOW_REQUESTS: Final = counter(
+    "wharfinger_shadow_requests_total",
+    "Requests handed on to docker_auth, by what comparing them came to.",
+    outcome=("same", "differs", "not_a_token", "not_compared", "upstream_failed"),
+)
+SHADOW_DIFFERENCES: Final = counter(
+    "wharfinger_shadow_differences_total", "What would be another.", what=("status", "account", "access")
+)
+SHADOW_SECONDS: Final = histogram("wharfinger_shadow_upstream_seconds", "From a request's handing on to the end of its answer.")
+SHADOW_FAILURES: Final = counter(
+    "wharfinger_shadow_upstream_failures_total",
+    "Requests without a whole answer of docker_auth's.",
+    why=("unreachable", "timeout", "broken_off"),
+)
+
+SHADOW_TABLE: Final = (
+    SHADOW_REQUESTS, SHADOW_DIFFERENCES, SHADOW_SECONDS, SHADOW_FAILURES,
+    PASSWORDS, BCRYPT_QUEUE, BCRYPT_SECONDS, PROGRAMS, PROGRAM_SECONDS, RELOADS, POLICY,
+)  # fmt: skip
+"""Of ``wharfinger serve shadow``."""

@@ -6,10 +6,13 @@ from pathlib import Path
 
 import pytest
 
+import authsvc.metrics
+import notifier.metrics
 from wharfinger.cli.main import COMMANDS
 from wharfinger.ledger.log import ID_REUSED
 from wharfinger.ledger.record import RecordKind
 from wharfinger.ledger.values import DeliveryState
+from wharfinger.runtime.metrics import Series
 from wharfinger.wire import keys
 from wharfinger.wire.event import Action, Kind
 from workers.decide.attribution import Flag, Reason, Verdict
@@ -24,6 +27,28 @@ def test_redis_names() -> None:
     page = (ROOT / "docs/redis.md").read_text()
     rows = [f"| `{one.pattern}` | {one.kind} | {one.writer} | {one.reader} | {one.ttl} |" for one in keys.CATALOGUE]
     assert [line for line in page.splitlines() if line.startswith("| `")] == rows
+
+
+def series_row(series: Series) -> str:
+    """A series as a row of docs/metrics.md."""
+    labels = [
+        f"`{name}`: " + ", ".join(f"`{value}`" for value in values) if values else f"`{name}`" for name, values in series.labels
+    ]
+    return f"| `{series.name}` | {series.kind} | {'; '.join(labels) or 'none'} | {series.help} |"
+
+
+def test_metrics() -> None:
+    """docs/metrics.md is the services' tables, row by row, and what it says to watch is there."""
+    page = (ROOT / "docs/metrics.md").read_text()
+    tables = (*authsvc.metrics.TABLE, *notifier.metrics.TABLE, *authsvc.metrics.SHADOW_TABLE)
+    assert [line for line in page.splitlines() if line.startswith("| `")] == [series_row(one) for one in dict.fromkeys(tables)]
+    named = set(re.findall(r"\bwharfinger_\w+", page))
+    assert {name.removesuffix("_bucket") for name in named} == {one.name for one in tables}
+    assert all(
+        f"`{one.name}`" in page.partition("Beside them")[2]
+        for one in authsvc.metrics.SHADOW_TABLE
+        if one in authsvc.metrics.TABLE
+    )
 
 
 @pytest.mark.parametrize("words", [Verdict, Reason, Flag, Action, Kind, RecordKind, DeliveryState])

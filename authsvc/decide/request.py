@@ -111,7 +111,7 @@ def _basic(authorization: Sequence[str]) -> Claimed | None:
         return None
     try:
         # Bytes that are no text are credentials all the same, of nobody: they must not become the anonymous client's.
-        text = base64.b64decode(encoded.strip(), validate=True).decode("utf-8", "surrogateescape")
+        text = base64.b64decode(encoded, validate=True).decode("utf-8", "surrogateescape")
     except (binascii.Error, ValueError):
         return None
     account, colon, password = text.partition(":")

@@ -1,5 +1,6 @@
 """Metrics of real processes: read by Prometheus' own parser, summed over all that share the port, monotonic over restarts."""
 
+import base64
 import json
 import os
 from collections.abc import Iterator
@@ -209,3 +210,28 @@ def test_the_log_of_a_token(counted: House) -> None:
     (line,) = [line for line in lines if line.get("jti") == jti]
     assert (line["event"], line["account"], line["granted"], line["addr"]) == ("token.issued", "hussein", 1, "127.0.0.1")
     assert set(line) == {"time", "service", "event", "jti", "account", "aud", "granted", "addr", "ms"}
+
+
+@pytest.mark.parametrize(
+    ("reason", "account", "credentials"),
+    [
+        ("wrong_password", "hussein", b"hussein:other"),
+        ("unknown_account", "", b"typed-by-mistake:x"),
+        ("anonymous_disabled", "", b""),
+    ],
+)
+def test_the_log_of_a_refusal(counted: House, reason: str, account: str, credentials: bytes) -> None:
+    """With its reason; a name nobody has does not stand there."""
+    headers = {"Authorization": "Basic " + base64.b64encode(credentials).decode()} if credentials else {}
+    config = counted.folder / "wharfinger.yml"
+    if not credentials:
+        config.write_text(config.read_text().replace('  "": {}\n', ""))
+        wait_until("nobody to be anonymous", lambda: all(ask(counted, "/auth").status == 401 for _ in range(8)))
+    mark = f"log-{reason}"
+    assert ask(counted, f"/auth?service={mark}", headers=headers).status == 401
+    log = (counted.folder / "up.log").read_text()
+    (line,) = [one for one in map(json.loads, log.splitlines()) if one.get("aud") == mark]
+    assert {name: line[name] for name in ("event", "reason", "account", "addr")} == {
+        "event": "token.denied", "reason": reason, "account": account, "addr": "127.0.0.1",
+    }  # fmt: skip
+    assert "typed-by-mistake" not in log

@@ -12,7 +12,7 @@ from wharfinger.cli.lazy import LazyGroup, Table
 
 COMMANDS: Final[Table] = {
     "up": ("wharfinger.cli.up", "Run everything: token service, notifier, workers, and an embedded store."),
-    "serve": ("wharfinger.cli.serve", "Run one service: auth or notifier."),
+    "serve": ("wharfinger.cli.serve", "Run one service: auth, notifier, or shadow."),
     "work": ("wharfinger.cli.work", "Run the workers: settle, deliver and sweep."),
     "init": ("wharfinger.cli.init", "Make keys, certificate, configuration, registry.yml and secrets in DIR."),
     "check": ("wharfinger.cli.check", "Tell all faults and warnings of the configuration."),

@@ -1,4 +1,4 @@
-"""``wharfinger serve auth`` and ``serve notifier``: one service in this process, for set-ups with their own supervisor."""
+"""``wharfinger serve auth``, ``notifier`` or ``shadow``: one service in this process, for set-ups with their own supervisor."""
 
 import os
 import sys
@@ -11,6 +11,7 @@ import click
 
 import authsvc.app
 import authsvc.metrics
+import authsvc.shadow.app
 import notifier.app
 import notifier.metrics
 from wharfinger.cli.loading import EXIT_MISCONFIGURED, Place, placed, read, settings_or_exit
@@ -29,11 +30,17 @@ NO_PAIR: Final = TlsPair(Path(), Path())
 
 
 @click.command()
-@click.argument("service", type=click.Choice(["auth", "notifier"]))
+@click.argument("service", type=click.Choice(["auth", "notifier", "shadow"]))
 @placed
 def command(place: Place, *, service: str) -> None:
-    """Run one service in the foreground."""
+    """Run one service in the foreground.
+
+    shadow stands in front of a running docker_auth (shadow.upstream), hands everything on as it is, and tells where our answers
+    would differ: in the log, in /metrics, and to this machine in /shadow.
+    """
     settings = settings_or_exit(place)
+    if service == "shadow":
+        sys.exit(authsvc.shadow.app.serve(settings.auth, partial(read, place), Board(authsvc.metrics.SHADOW_TABLE).meter()))
     url = url_or_exit(settings)
     boards = Boards()
     make = (

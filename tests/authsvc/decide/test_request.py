@@ -48,7 +48,16 @@ def test_anonymous() -> None:
 
 
 @pytest.mark.parametrize(
-    "header", ["Bearer x", "Basic", "Basic !!!", "basic " + base64.b64encode(b"nocolon").decode(), "Digest x"]
+    "header",
+    [
+        "Basic  " + base64.b64encode(b"zoe:p").decode(),
+        "Basic " + base64.b64encode(b"zoe:p").decode().rstrip("="),
+        "Bearer x",
+        "Basic",
+        "Basic !!!",
+        "basic " + base64.b64encode(b"nocolon").decode(),
+        "Digest x",
+    ],
 )
 def test_what_is_no_basic_is_nothing(header: str) -> None:
     """A malformed or foreign header is anonymous, as with docker_auth."""
