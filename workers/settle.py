@@ -12,7 +12,7 @@ from wharfinger.wire.codec import UnreadableRecord
 from wharfinger.wire.event import parse_envelope
 from wharfinger.wire.notification import StoredNotification
 from workers.decide.attribution import claimed_jti
-from workers.decide.plan import Heard, Planner, Reading, hear, unreadable
+from workers.decide.plan import Heard, Planner, Reading, Unreadable, hear, unreadable
 from workers.ports import Batch, Bodies, Clock, IssuanceLookup, SettledLedger, Streams, WakeUps
 
 
@@ -45,6 +45,10 @@ class Settle:
 
     def _settle(self, batch: Batch) -> int:
         readings = tuple(self._read(batch))
+        # A worker that was stopped while another took its batch over finds bodies gone that were settled and forgotten.
+        if any(isinstance(reading, Unreadable) for reading in readings) and not self.streams.holds(batch):
+            self.log("batch.taken_over")
+            return 0
         named = {jti for reading in readings if isinstance(reading, Heard) and (jti := claimed_jti(reading.event))}
         issuances = self.issuances.find(named)
         now_ms = self.clock()
