@@ -52,8 +52,15 @@ class Streams(Protocol):
     def next(self) -> Batch | None:
         """The next entries: first those that were read and never acknowledged for a while. None: nothing is left."""
 
+    def holds(self, batch: Batch) -> bool:
+        """Whether a batch is still this reader's: a slow one is taken over, and settled by another."""
+
     def acknowledge(self, batch: Batch) -> None:
         """Say that SQL has committed a batch. Crash before: it comes again."""
+
+
+class Backlog(Protocol):
+    """The same streams, for who only looks whether settle is needed. Raises Unavailable when Redis does not answer."""
 
     def lag(self) -> bool:
         """Whether entries wait that nobody settles."""

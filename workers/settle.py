@@ -20,6 +20,7 @@ from workers.decide.plan import (
     Heard,
     Planner,
     Reading,
+    Unreadable,
     accounts_to_infer,
     hear,
     heard_just_now,
@@ -61,6 +62,10 @@ class Settle:
 
     def _settle(self, batch: Batch) -> int:
         readings = tuple(self._read(batch))
+        # A worker that was stopped while another took its batch over finds bodies gone that were settled and forgotten.
+        if any(isinstance(reading, Unreadable) for reading in readings) and not self.streams.holds(batch):
+            self.log("batch.taken_over")
+            return 0
         named = {jti for reading in readings if isinstance(reading, Heard) and (jti := claimed_jti(reading.event))}
         issuances = self.issuances.find(named)
         now_ms = self.clock()

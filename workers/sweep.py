@@ -3,14 +3,14 @@
 from dataclasses import dataclass
 
 from wharfinger.runtime.log import Log
-from workers.ports import Housekeeping, Outbox, Streams, WakeUps
+from workers.ports import Backlog, Housekeeping, Outbox, WakeUps
 
 
 @dataclass(frozen=True, slots=True)
 class Sweep:
     """The use case with what it needs."""
 
-    streams: Streams
+    streams: Backlog
     outbox: Outbox
     wake_ups: WakeUps
     housekeeping: Housekeeping

@@ -27,7 +27,7 @@ Raw = tuple[bytes, Fields]
 
 
 class RedisStreams:
-    """The port ``Streams`` on a Redis server."""
+    """The ports ``Streams`` and ``Backlog`` on a Redis server."""
 
     def __init__(self, client: redis.Redis, *, consumer: str) -> None:
         self._redis = client
@@ -48,6 +48,15 @@ class RedisStreams:
                 self._ensure_groups()
                 read = self._unread()
         return _batch(read) if read else None
+
+    def holds(self, batch: Batch) -> bool:
+        """Whether every entry is pending for this consumer. Whoever takes one over becomes its consumer before it reads it."""
+        with unavailable_when_silent():
+            pipeline = self._redis.pipeline(transaction=False)
+            for stream, ids in batch.ids:
+                for ident in ids:
+                    pipeline.xpending_range(stream, keys.SETTLE_GROUP, ident, ident, 1, consumername=self._consumer)
+            return all(pipeline.execute())
 
     def acknowledge(self, batch: Batch) -> None:
         """XACK each entry; the entries themselves stay until they are old (others may read them)."""
