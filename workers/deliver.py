@@ -71,6 +71,8 @@ class Deliver:
 
     def _guarded(self, held: Held, destination: Destination, order: Order) -> Step:
         claim = held.claim
+        if claim.alarm:
+            return self._send(held, destination, order)
         standing = self.outbox.standing(held, whole_target=destination.runs_one)
         before = before_looking(claim, standing)
         if isinstance(before, Stop):
@@ -86,8 +88,11 @@ class Deliver:
                 assert_never(never)
         if standing.last_delivered == claim.digest and not destination.knows_what_runs:
             return Finish(DeliveryState.UNCHANGED, "this digest was the last one delivered")
+        return self._send(held, destination, order)
+
+    def _send(self, held: Held, destination: Destination, order: Order) -> Step:
         held.renew()
-        return outcome(destination.target.send(order, held), attempt=claim.attempt, jitter=self.randomness())
+        return outcome(destination.target.send(order, held), attempt=held.claim.attempt, jitter=self.randomness())
 
     def _look(self, claim: Claim) -> Go | Stop | LookAgain:
         for pause_ms in (*QUICK_LOOKS_MS, 0):
@@ -124,6 +129,7 @@ def _order(claim: Claim, registry_host: str) -> Order:
         event_id=claim.event_id,
         pushed_at_ms=claim.occurred_at,
         attempt=claim.attempt,
+        alarm=claim.alarm,
     )
 
 

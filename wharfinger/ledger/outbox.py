@@ -18,7 +18,7 @@ from wharfinger.ledger.log import append
 from wharfinger.ledger.packing import unpack_digest
 from wharfinger.ledger.reading import read_records
 from wharfinger.ledger.record import AuditRecord, Personal, RecordKind, canonical_json
-from wharfinger.ledger.values import Claim, DeliveryState, Standing
+from wharfinger.ledger.values import ALARM_RULE, Claim, DeliveryState, Standing
 from wharfinger.ledger.words import Words
 from wharfinger.wire.event import Action, Kind
 from wharfinger.wire.names import DeliveryId
@@ -177,6 +177,7 @@ def _read_claim(connection: Connection, words: Words, delivery: DeliveryId) -> C
         account=record.personal.account,
         jti=record.jti,
         occurred_at=record.occurred_at,
+        alarm=record.reason if record.kind is RecordKind.ALARM else "",
     )
 
 
@@ -211,7 +212,7 @@ def _overtaken(connection: Connection, held: Claim, whole_target: bool) -> bool:
     query = (
         select(_D.id)
         .join(schema.records, _R.seq == _D.seq)
-        .where(_D.target == held.target, _D.seq > held.seq, _D.state == DeliveryState.DELIVERED.value)
+        .where(_D.target == held.target, _D.seq > held.seq, _D.state == DeliveryState.DELIVERED.value, _D.rule != ALARM_RULE)
     )
     if not whole_target:
         query = query.where(_same_place(held, tag=True))
@@ -222,7 +223,12 @@ def _last_delivered(connection: Connection, held: Claim) -> str | None:
     found = connection.execute(
         select(_R.digest)
         .join(schema.deliveries, _D.seq == _R.seq)
-        .where(_D.target == held.target, _D.state == DeliveryState.DELIVERED.value, _same_place(held, tag=False))
+        .where(
+            _D.target == held.target,
+            _D.state == DeliveryState.DELIVERED.value,
+            _D.rule != ALARM_RULE,
+            _same_place(held, tag=False),
+        )
         .order_by(_D.updated_at.desc(), _D.seq.desc())
         .limit(1)
     ).scalar()

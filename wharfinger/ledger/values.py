@@ -2,10 +2,14 @@
 
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Final
 
 from wharfinger.ledger.record import AuditRecord
 from wharfinger.wire.issuance import Issuance
 from wharfinger.wire.names import DeliveryId
+
+ALARM_RULE: Final = "alarm"
+"""The rule of a delivery that an alarm brought; no rule of the file may be called so."""
 
 
 class DeliveryState(StrEnum):
@@ -63,7 +67,10 @@ class Settled:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claim:
-    """A delivery held under a lease, with the push that brought it. Times in milliseconds since the epoch."""
+    """A delivery held under a lease, with the push that brought it. Times in milliseconds since the epoch.
+
+    ``alarm``: why, when it was an alarm that brought it; nothing is deployed then, somebody is told.
+    """
 
     id: DeliveryId
     fence: int
@@ -82,6 +89,7 @@ class Claim:
     account: str
     jti: str
     occurred_at: int
+    alarm: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,8 @@ class Order:
     event_id: str
     pushed_at_ms: int
     attempt: int
+    alarm: str = ""
+    """Why, when somebody is told of an alarm and nothing is to be deployed."""
 
     def image(self) -> str:
         """The image by its digest: ``host/repository@digest``."""

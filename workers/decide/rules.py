@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from wharfinger.ledger.record import event_key
-from wharfinger.ledger.values import DeliveryState, NewDelivery
+from wharfinger.ledger.values import ALARM_RULE, DeliveryState, NewDelivery
 from wharfinger.policy.glob import Glob
 from wharfinger.runtime.settings import DeploySettings, Rule
 from wharfinger.wire.event import Action, Kind, RegistryEvent
@@ -16,8 +16,6 @@ from wharfinger.wire.jti import ALPHABET
 from wharfinger.wire.names import DeliveryId
 from workers.decide.attribution import Attribution, Verdict
 
-ALARM_RULE: Final = "alarm"
-"""The rule of a delivery that no rule of the file brought."""
 _ID_LETTERS: Final = ALPHABET.replace("-", "").replace("_", "")
 _ID_LENGTH: Final = 26
 

@@ -17,6 +17,7 @@ from typing import Final
 from workers.decide.order import Delivered, Failed, Order, Retry, Sent
 
 EVENT_TYPE: Final = "image.pushed"
+ALARM_TYPE: Final = "trail.alarm"
 _PREFIX: Final = b"whsec_"
 _GONE: Final = 410
 _AGAIN: Final = frozenset({408, 425, 429})
@@ -54,7 +55,7 @@ def payload(order: Order) -> Mapping[str, object]:
     """What the receiver is told: which image by its digest, and who pushed it with which token."""
     pushed = datetime.fromtimestamp(order.pushed_at_ms / 1_000, UTC)
     return {
-        "type": EVENT_TYPE,
+        "type": ALARM_TYPE if order.alarm else EVENT_TYPE,
         "timestamp": pushed.strftime("%Y-%m-%dT%H:%M:%S.") + f"{order.pushed_at_ms % 1_000:03d}Z",
         "data": {
             "delivery_id": order.delivery_id,
@@ -68,6 +69,7 @@ def payload(order: Order) -> Mapping[str, object]:
             "account": order.account,
             "jti": order.jti,
             "event_id": order.event_id,
+            **({"alarm": order.alarm} if order.alarm else {}),
         },
     }
 

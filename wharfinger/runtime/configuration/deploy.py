@@ -12,6 +12,7 @@ from wharfinger.runtime.durations import parse_duration
 from wharfinger.runtime.settings import DeploySettings, DockerTarget, Match, Rule, Secret, Target, WebhookTarget
 from wharfinger.runtime.yaml_nodes import Section
 
+RESERVED: Final = "alarm"
 HEALTH_MAX_S: Final = 600
 _CONTAINER: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]+", re.ASCII)
 _LATER_RULE: Final = frozenset({"debounce", "approvals", "window", "cooldown", "semver"})
@@ -52,6 +53,8 @@ def read_deploy(section: Section | None) -> DeploySettings:
 
 def _deploy_rule(section: Section, known: list[str]) -> Rule:
     name = section.text("name", required=True) or ""
+    if name == RESERVED:
+        section.fault("name", f"{name} is what deliveries of alarms are called", "choose another name")
     match = section.section("match")
     repository = tag = None
     if match is not None:
