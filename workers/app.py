@@ -28,6 +28,7 @@ from workers.adapters.housekeeping import RedisHousekeeping
 from workers.adapters.issuances import StoredIssuances
 from workers.adapters.ledger import LedgerOfBatches, LedgerOutbox
 from workers.adapters.registry import RegistryTags
+from workers.adapters.retention import LedgerRetention
 from workers.adapters.streams import RedisStreams
 from workers.adapters.wake_ups import RqWakeUps
 from workers.decide.plan import Planner
@@ -100,6 +101,7 @@ def run_sweep(settings: WorkerSettings, log: Log) -> int:
         outbox=LedgerOutbox(database, _now_ms),
         wake_ups=RqWakeUps(client),
         housekeeping=RedisHousekeeping(client, settings.spill),
+        retention=LedgerRetention(database, settings.retention, _now_ms),
         log=log,
     )
     look = 0

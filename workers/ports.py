@@ -197,6 +197,13 @@ class Housekeeping(Protocol):
         """Trim streams behind what SQL has committed, remove orphaned spill files; how many things went."""
 
 
+class Retention(Protocol):
+    """Removing what the rules of retention let go."""
+
+    def prune(self) -> int:
+        """Some of it; how many records went. Raises LedgerUnavailable."""
+
+
 Clock = Callable[[], int]
 """Milliseconds since the epoch."""
 

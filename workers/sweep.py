@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from wharfinger.runtime.log import Log
-from workers.ports import Backlog, Housekeeping, Outbox, WakeUps
+from workers.ports import Backlog, Housekeeping, Outbox, Retention, WakeUps
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,6 +14,7 @@ class Sweep:
     outbox: Outbox
     wake_ups: WakeUps
     housekeeping: Housekeeping
+    retention: Retention
     log: Log
 
     def run(self) -> None:
@@ -33,3 +34,6 @@ class Sweep:
         removed = self.housekeeping.tidy()
         if removed:
             self.log("sweep.tidied", removed=removed)
+        pruned = self.retention.prune()
+        if pruned:
+            self.log("sweep.pruned", records=pruned)

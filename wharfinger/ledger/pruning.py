@@ -5,6 +5,7 @@ all is there; after: all of the chunk is gone and told of. A number that is miss
 """
 
 import hashlib
+import itertools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -46,6 +47,11 @@ Retention = Mapping[Kept, int]
 """How long each is kept, in milliseconds; what is not named is kept for ever."""
 
 
+def retention_of(seconds: Mapping[str, float]) -> Retention:
+    """Rules as the configuration has them."""
+    return {Kept(name): int(age * 1_000) for name, age in seconds.items()}
+
+
 @dataclass(frozen=True, slots=True)
 class Pruned:
     """How much of each kind went, or would go."""
@@ -66,12 +72,28 @@ def plan(database: Database, retention: Retention, *, now_ms: int) -> Pruned:
 
 
 def prune(
-    database: Database, retention: Retention, *, now_ms: int, told: Callable[[Kept, int], None] = lambda _kept, _count: None
+    database: Database,
+    retention: Retention,
+    *,
+    now_ms: int,
+    told: Callable[[Kept, int], None] = lambda _kept, _count: None,
+    chunks: int | None = None,
 ) -> Pruned:
-    """Remove what is older than the rules say. Raises LedgerUnavailable; the same call goes on where it stopped."""
+    """Remove what is older than the rules say.
+
+    Args:
+        database: the ledger.
+        retention: the rules.
+        now_ms: milliseconds since the epoch.
+        told: is told how much of each kind went so far.
+        chunks: of each kind at most; None: all there is.
+
+    Raises:
+        LedgerUnavailable: it did not answer; the same call goes on where it stopped.
+    """
     counts = dict.fromkeys(retention, 0)
     for kept, age_ms in retention.items():
-        while True:
+        for _ in itertools.count() if chunks is None else range(chunks):
             with database.writing() as connection:
                 gone = _prune_chunk(connection, database, kept, now_ms - age_ms, now_ms)
             counts[kept] += gone

@@ -4,8 +4,15 @@ import re
 from typing import Final
 
 _UNITS: Final = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "μs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3_600.0}
+_DAYS: Final = re.compile(r"([0-9]+)d", re.ASCII)
 _PART: Final = re.compile(r"([0-9]+(?:\.[0-9]*)?|\.[0-9]+)(ns|us|µs|μs|ms|s|m|h)")
 _WHOLE: Final = re.compile(rf"(?:{_PART.pattern})+")
+
+
+def parse_age(text: str) -> float:
+    """Seconds of a Go duration, or of whole days (``30d``), which Go has not. Raises ValueError."""
+    days = _DAYS.fullmatch(text)
+    return int(days[1]) * 86_400.0 if days else parse_duration(text)
 
 
 def parse_duration(text: str) -> float:

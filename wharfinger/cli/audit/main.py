@@ -10,6 +10,8 @@ COMMANDS: Final[Table] = {
     "search": ("wharfinger.cli.audit.search", "Search the trail, newest first."),
     "follow": ("wharfinger.cli.audit.follow", "Print records as they come."),
     "export": ("wharfinger.cli.audit.export", "Write records as JSON lines, CSV, CloudEvents or OCSF."),
+    "erase": ("wharfinger.cli.audit.erase", "Erase what is known of an account; every proof still holds."),
+    "prune": ("wharfinger.cli.audit.prune", "Remove what the rules of retention let go."),
 }
 
 

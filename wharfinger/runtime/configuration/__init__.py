@@ -17,12 +17,14 @@ from wharfinger.runtime.configuration.stores import read_ledger, read_redis
 from wharfinger.runtime.configuration.texts import parse_address, parse_base_url
 from wharfinger.runtime.configuration.token import read_token
 from wharfinger.runtime.configuration.users import read_command, read_users
+from wharfinger.runtime.durations import parse_age
 from wharfinger.runtime.settings import (
     Address,
     AuthSettings,
     DeploySettings,
     NotifierSettings,
     OnStoreFailure,
+    RetentionSettings,
     Settings,
     ShadowSettings,
     SubjectForm,
@@ -31,6 +33,8 @@ from wharfinger.runtime.settings import (
 )
 from wharfinger.runtime.yaml_nodes import Fault, Faults, Section, compose
 
+KEPT: Final = ("pushes", "pulls", "tokens", "unused_tokens", "refusals", "deliveries", "quarantine", "raw")
+"""What a rule of retention may be about."""
 SHADOW_PORT: Final = 5_011
 _LATER: Final = frozenset(
     {
@@ -87,6 +91,7 @@ def _settings(top: Section, file: Path, data: Path, *, strict: bool) -> Settings
     token = read_token(top.required("token"), pair, data, embedded=redis_url is None)
     notifier_listen, sources = read_notifier(top.section("notifier"))
     deploy = read_deploy(top.section("deploy"))
+    retention = _audit(top.section("audit"))
     alarm_targets = _alarms(top.section("alarms"), deploy)
     url, spill = redis_url or "", data / "spill"
     auth = None
@@ -133,6 +138,7 @@ def _settings(top: Section, file: Path, data: Path, *, strict: bool) -> Settings
             infers=token.subject is SubjectForm.ACCOUNT,
             ids_since_ms=None if token.jti_since is None else token.jti_since * 1_000,
             alarm_targets=alarm_targets,
+            retention=retention,
         ),
         strict=strict,
     )
@@ -141,6 +147,21 @@ def _settings(top: Section, file: Path, data: Path, *, strict: bool) -> Settings
 def _has_later(top: Section, *parts: str) -> bool:
     """Whether a back-end that is not built yet stands there: then that is the fault to tell, not a missing one."""
     return any(part in name for part in parts for name in _LATER if top.has(name))
+
+
+def _audit(section: Section | None) -> RetentionSettings:
+    """``audit``: how long what is kept."""
+    found: dict[str, float] = {}
+    kept = None if section is None else section.section("retention")
+    if kept is not None:
+        for name in KEPT:
+            age = kept.parsed(name, parse_age, "write 30d or 12h", default=0.0)
+            if kept.has(name) and age:
+                found[name] = age
+        kept.done()
+    if section is not None:
+        section.done()
+    return RetentionSettings(found)
 
 
 def _alarms(section: Section | None, deploy: DeploySettings) -> tuple[str, ...]:

@@ -1,6 +1,7 @@
 """What the workers are told: the ledger, the rules of deployment, and the targets."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from wharfinger.runtime.settings.notifier import Source
@@ -60,6 +61,13 @@ class DeploySettings:
 
 
 @dataclass(frozen=True, slots=True)
+class RetentionSettings:
+    """How long what is kept, in seconds, by the names of ``ledger.pruning.Kept``; what is not named is kept for ever."""
+
+    seconds: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class WorkerSettings:
     """All that workers are told. ``jti_keys``: every key that ever minted ids still to be verified.
 
@@ -76,3 +84,4 @@ class WorkerSettings:
     infers: bool = False
     ids_since_ms: int | None = None
     alarm_targets: tuple[str, ...] = ()
+    retention: RetentionSettings = field(default_factory=RetentionSettings)

@@ -1,0 +1,46 @@
+"""``wharfinger audit erase --account A``: what tells of a person goes from ledger and Redis; every proof still holds."""
+
+import json
+import sys
+from typing import Final
+
+import click
+import redis
+
+from wharfinger.cli.audit.opening import EXIT_UNAVAILABLE, open_ledger
+from wharfinger.cli.audit.redis_memory import forget
+from wharfinger.cli.loading import Place, placed, settings_or_exit
+from wharfinger.cli.progress import counting, now_ms
+from wharfinger.cli.stores import url_or_exit
+from wharfinger.ledger.erasure import erase_account
+
+EXIT_NOT_FOUND: Final = 1
+
+
+@click.command()
+@click.option("--account", required=True, help='Whose; "" for everybody who came without saying who.')
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@placed
+def command(place: Place, *, account: str, yes: bool, as_json: bool) -> None:
+    """Erase an account's personal values: names, addresses, agents and raw events, everywhere. It cannot be undone.
+
+    The erasure is a record of the log itself. Exits with 1 when nothing was known of the account.
+    """
+    settings = settings_or_exit(place)
+    url = url_or_exit(settings)
+    if not yes:
+        click.confirm(f"Erase what is known of {account or 'anonymous clients'}? It cannot be undone", abort=True)
+    with open_ledger(place) as database, counting("erasing") as told:
+        erased = erase_account(database, account, now_ms=now_ms(), told=told)
+    try:
+        with redis.Redis.from_url(url, socket_timeout=10) as client:
+            entries = forget(client, account, erased.jtis)
+    except redis.RedisError as error:
+        click.echo(f"the ledger is done, but Redis did not answer ({type(error).__name__}): run this again", err=True)
+        sys.exit(EXIT_UNAVAILABLE)
+    if as_json:
+        click.echo(json.dumps({"records": erased.records, "redis_entries": entries, "record": erased.seq}))
+    else:
+        click.echo(f"erased {erased.records} records and {entries} entries in Redis; the log's record {erased.seq} tells of it")
+    sys.exit(0 if erased.records or entries else EXIT_NOT_FOUND)

@@ -1,0 +1,69 @@
+"""What Redis still holds of an account: settled stream entries, and token records. Removes it; what is not settled yet stays.
+
+An entry that settle has not read must reach the ledger first: run the erasure again for what came meanwhile.
+"""
+
+import json
+from collections.abc import Iterable, Iterator
+from typing import Final, cast
+
+import redis
+
+from wharfinger.wire import keys
+from wharfinger.wire.codec import UnreadableRecord
+from wharfinger.wire.issuance import issuance_from_fields, refusal_from_fields
+from wharfinger.wire.names import Jti
+from wharfinger.wire.notification import decompress, from_fields
+
+PAGE: Final = 500
+
+Fields = dict[bytes, bytes]
+Entry = tuple[bytes, Fields]
+
+
+def forget(client: redis.Redis, account: str, jtis: Iterable[str]) -> int:
+    """Remove an account's entries and token records. Returns how many went. Raises redis.RedisError."""
+    gone = 0
+    for stream in keys.STREAMS:
+        settled = _settled_up_to(client, stream)
+        if settled is None:
+            continue
+        for ident, fields in _entries(client, stream, settled):
+            if _tells_of(stream, fields, account):
+                gone += client.xdel(stream, ident)
+    wanted = [keys.issuance(Jti(jti)) for jti in jtis]
+    for at in range(0, len(wanted), PAGE):
+        gone += client.delete(*wanted[at : at + PAGE])
+    return gone
+
+
+def _settled_up_to(client: redis.Redis, stream: str) -> bytes | None:
+    """The last entry before which all is acknowledged; None when nothing is."""
+    groups = client.xinfo_groups(stream) if client.exists(stream) else []
+    ours = [group for group in groups if group["name"] in (keys.SETTLE_GROUP, keys.SETTLE_GROUP.encode())]
+    if not ours:
+        return None
+    pending = client.xpending(stream, keys.SETTLE_GROUP)["min"]
+    return b"(" + pending if pending else cast("bytes", ours[0]["last-delivered-id"])
+
+
+def _entries(client: redis.Redis, stream: str, until: bytes) -> Iterator[Entry]:
+    start = b"-"
+    while page := cast("list[Entry]", client.xrange(stream, min=start.decode(), max=until.decode(), count=PAGE)):
+        yield from page
+        start = b"(" + page[-1][0]
+
+
+def _tells_of(stream: str, fields: Fields, account: str) -> bool:
+    try:
+        if stream == keys.ISSUANCES:
+            return issuance_from_fields(fields).account == account
+        if stream == keys.REFUSALS:
+            return refusal_from_fields(fields).account == account
+        stored = from_fields(fields)
+        body = b"" if stored.notification.spill or stored.notification.dropped else decompress(stored.compressed)
+    except UnreadableRecord:
+        return False
+    # An event's actor is account#jti, in JSON. More may go than must: all of it is in the ledger.
+    names = {account, json.dumps(account)[1:-1]}
+    return any(f'"{name}{mark}'.encode() in body for name in names for mark in ("#", '"'))
