@@ -69,10 +69,10 @@ def describe(file: Path, fault: Fault) -> str:
 
 
 def _policy_faults(settings: Settings) -> list[Fault]:
-    policy = compile_acl(settings.auth.acl or ())
+    policy = compile_acl(settings.auth.acl or (), settings.auth.policy)
     if isinstance(policy, CompileError):
-        return [Fault(one.line, f"acl: match.{one.field}", one.problem, one.remedy) for one in policy.faults]
-    return [Fault(one.line, f"acl: match.{one.field}", one.problem, one.remedy, warning=True) for one in policy.warnings]
+        return [Fault(one.line, one.key, one.problem, one.remedy, column=one.column) for one in policy.faults]
+    return []
 
 
 def _glob_faults(settings: Settings) -> list[Fault]:
