@@ -16,6 +16,7 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "work": ("wharfinger.cli.work", "Run the workers: settle, deliver and sweep."),
     "init": ("wharfinger.cli.init", "Make keys, certificate, configuration, registry.yml and secrets in DIR."),
     "check": ("wharfinger.cli.check", "Tell all faults and warnings of the configuration."),
+    "explain": ("wharfinger.cli.explain", "Say what a request is granted, by which rule, and why not by earlier ones."),
     "trace": ("wharfinger.cli.trace", "Walk from a digest, tag, token, event or delivery to all it is tied to."),
     "tour": ("wharfinger.cli.tour", "Start a registry wired to us, and play a traced push on it."),
 }

@@ -76,6 +76,7 @@ class User:
     password_hash: Secret | None
     line: int
     labels: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    column: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +91,7 @@ class Command:
 class AclRule:
     """One access rule as it stands in the file; None is an absent condition. Satisfies ``policy.RuleSource``.
 
-    ``accounts``: a list instead of the one ``account``. ``columns``: of each condition's key, with its line, for faults.
+    ``accounts``: a list instead of the one ``account``. ``places``: line and column of each condition's key, for faults.
     """
 
     line: int
@@ -131,6 +132,7 @@ class PolicyTest:
     labels: Mapping[str, tuple[str, ...]]
     actions: tuple[str, ...]
     expect: tuple[str, ...]
+    column: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +144,7 @@ class SigningKey:
     key: Path | None
     signs_from: int = 0
     line: int = 0
+    column: int = 0
 
 
 @dataclass(frozen=True, slots=True)
