@@ -190,7 +190,7 @@ class Service:
 
 def make_rules(settings: AuthSettings, signer: TokenSigner, passwords: PasswordCheck, meter: Meter) -> Rules:
     """What a configuration decides. Raises Misconfigured."""
-    policy = None if settings.acl is None else compile_acl(settings.acl)
+    policy = None if settings.acl is None else compile_acl(settings.acl, settings.policy)
     if isinstance(policy, CompileError):
         raise Misconfigured("the access list has faults; `wharfinger check` tells them")
     keys = JtiKeys(tuple(key.reveal() for key in settings.token.jti_keys))

@@ -1,6 +1,7 @@
 """The pages tell the truth: every name that people see stands in them, and every file they name is there."""
 
 import re
+from dataclasses import fields
 from enum import StrEnum
 from pathlib import Path
 
@@ -12,13 +13,17 @@ from wharfinger.cli.main import COMMANDS
 from wharfinger.ledger.log import ID_REUSED
 from wharfinger.ledger.record import RecordKind
 from wharfinger.ledger.values import DeliveryState
+from wharfinger.policy import Options
+from wharfinger.runtime.configuration import load_access
 from wharfinger.runtime.metrics import Series
+from wharfinger.runtime.settings import PolicySettings
 from wharfinger.wire import keys
 from wharfinger.wire.event import Action, Kind
 from workers.decide.attribution import Flag, Reason, Verdict
 
 ROOT = Path(__file__).parents[1]
 FLOW = (ROOT / "docs/flow.md").read_text()
+POLICY = (ROOT / "docs/policy.md").read_text()
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
 
@@ -67,6 +72,22 @@ def test_every_setting_is_explained() -> None:
     page = (ROOT / "docs/configuration.md").read_text()
     assert len(names) > 30
     assert sorted(name for name in names if re.search(rf"\b{name}(_file)?\b", page) is None) == []
+
+
+def test_every_option_of_the_access_list_is_explained() -> None:
+    """docs/policy.md tells what each does that can be asked for."""
+    assert [one.name for one in fields(Options) if f"**{one.name}**" not in POLICY] == []
+
+
+def test_examples_of_the_access_list_load(tmp_path: Path) -> None:
+    """What docs/policy.md shows can be copied: together, its examples are a file without faults."""
+    file = tmp_path / "examples.yml"
+    file.write_text("\n".join(re.findall(r"```yaml\n(.*?)```", POLICY, re.DOTALL)))
+    access, faults = load_access(file, environ={})
+    assert faults == ()
+    assert access is not None
+    assert (len(access.acl or ()), len(access.tests)) == (3, 3)
+    assert access.policy == PolicySettings(union=True, double_star=True, account_lists=True)
 
 
 def test_every_file_named_is_there() -> None:

@@ -15,6 +15,7 @@ import msgspec
 
 from authsvc.decide.access import Access
 from wharfinger.policy import Policy, Request
+from wharfinger.policy.explain import explain
 from wharfinger.wire.scope import Scope
 from wharfinger.wire.subject import TokenSubject, parse_subject
 
@@ -118,8 +119,8 @@ def ours_granted(account: str, asked: Sequence[Request], access: Access, policy:
         if policy is None or decider not in {"", "acl"}:
             reasons[one.type, one.name] = (None, f"{decider} decides" if decider else "there is no access list")
             continue
-        decision = policy.decide(one)
-        reasons[one.type, one.name] = (decision.line, decision.why)
+        explained = explain(policy, one)
+        reasons[one.type, one.name] = (explained.decision.line, explained.why)
     return Ours(Answer.TOKEN, account=account, granted=_added(access.entries), reasons=reasons)
 
 

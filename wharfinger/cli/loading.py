@@ -2,17 +2,18 @@
 
 import os
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import wraps
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 import click
 
-from wharfinger.policy import CompileError, compile_acl
-from wharfinger.policy.glob import Glob, MalformedGlob
-from wharfinger.runtime.configuration import Fault, Loaded, load
+from wharfinger.cli.findings import as_fault, deploy_findings, key_findings, policy_findings
+from wharfinger.policy import CompileError, Policy, compile_acl
+from wharfinger.runtime.configuration import Access, Fault, Loaded, load, load_access
 from wharfinger.runtime.settings import Settings
 
 EXIT_MISCONFIGURED: Final = 2
@@ -42,46 +43,49 @@ def placed(function: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
-def read(place: Place) -> Loaded:
-    """The configuration with everything found in it: the file's own faults, and the rules'."""
+def read(place: Place, *, keys: bool = False) -> Loaded:
+    """The configuration with everything found in it.
+
+    ``keys``: also in the key files, which not every process may read; and a certificate that soon ends must stop no start.
+    """
     loaded = load(place.config, data=place.data, environ=os.environ)
-    if loaded.settings is None:
-        return loaded
-    return loaded.with_findings((*_policy_faults(loaded.settings), *_glob_faults(loaded.settings)))
+    found = [] if loaded.access is None else list(policy_findings(loaded.access))
+    if loaded.settings is not None:
+        found += deploy_findings(loaded.settings.workers)
+    if loaded.settings is not None and keys:
+        found += key_findings(loaded.settings.auth, now=int(time.time()))
+    return loaded.with_findings(tuple(found))
 
 
 def settings_or_exit(place: Place) -> Settings:
     """The settings; or every fault on stderr, and exit code 2."""
     loaded = read(place)
     if loaded.settings is None:
-        for fault in loaded.faults():
-            click.echo(describe(place.config, fault), err=True)
-        click.echo(f"{len(loaded.faults())} faults; nothing was started.", err=True)
-        sys.exit(EXIT_MISCONFIGURED)
+        _exit(place.config, loaded.faults(), "nothing was started")
     return loaded.settings
+
+
+def access_or_exit(file: Path) -> tuple[Access, Policy | None]:
+    """What a file says of who may do what, whatever else is wrong in it; or every fault of that on stderr, and exit code 2."""
+    access, faults = load_access(file, environ=os.environ)
+    policy = None if access is None or access.acl is None else compile_acl(access.acl, access.policy)
+    if isinstance(policy, CompileError):
+        _exit(file, tuple(map(as_fault, policy.faults)), "nothing can be told of it")
+    if access is None:
+        _exit(file, faults, "nothing can be told of it")
+    return access, policy
+
+
+def _exit(file: Path, faults: tuple[Fault, ...], outcome: str) -> NoReturn:
+    for fault in faults:
+        click.echo(describe(file, fault), err=True)
+    click.echo(f"{len(faults)} faults; {outcome}.", err=True)
+    sys.exit(EXIT_MISCONFIGURED)
 
 
 def describe(file: Path, fault: Fault) -> str:
     """A fault as a line for people: where, what, and what to do."""
     where = ":".join(str(part) for part in (file, fault.line, fault.column) if part)
     what = " ".join(filter(None, (fault.key, fault.problem)))
-    return f"{where}: {'warning: ' if fault.warning else ''}{what}. {fault.remedy[:1].upper()}{fault.remedy[1:]}."
-
-
-def _policy_faults(settings: Settings) -> list[Fault]:
-    policy = compile_acl(settings.auth.acl or ())
-    if isinstance(policy, CompileError):
-        return [Fault(one.line, f"acl: match.{one.field}", one.problem, one.remedy) for one in policy.faults]
-    return [Fault(one.line, f"acl: match.{one.field}", one.problem, one.remedy, warning=True) for one in policy.warnings]
-
-
-def _glob_faults(settings: Settings) -> list[Fault]:
-    faults = []
-    for rule in settings.workers.deploy.rules:
-        for name, pattern in (("repository", rule.match.repository), ("tag", rule.match.tag)):
-            try:
-                Glob(pattern or "")
-            except MalformedGlob as error:
-                key = f"deploy.rules {rule.name}: match.{name}"
-                faults.append(Fault(rule.line, key, f"{pattern!r} is no glob: {error}", "see docs/configuration.md on globs"))
-    return faults
+    stop = "" if fault.remedy.endswith("?") else "."
+    return f"{where}: {'warning: ' if fault.warning else ''}{what}. {fault.remedy[:1].upper()}{fault.remedy[1:]}{stop}"

@@ -11,6 +11,7 @@ import re2
 MAX_MEMORY: Final = 8 * 1024 * 1024
 """Bytes one pattern may take; RE2's own default."""
 
+_QUOTED: Final = str.maketrans({character: f"\\{character}" for character in r"\.+*?()|[]{}^$"})
 _OPTIONS: Final = re2.Options()
 _OPTIONS.log_errors = False
 _OPTIONS.max_mem = MAX_MEMORY
@@ -36,6 +37,11 @@ class Regex:
             reason = error.args[0] if error.args else "malformed"
             raise MalformedRegex(reason.decode() if isinstance(reason, bytes) else str(reason)) from error
 
+    @property
+    def groups(self) -> int:
+        """How many capture groups it has."""
+        return int(self._compiled.groups)
+
     def found_in(self, text: str) -> bool:
         """Whether the pattern occurs in a text."""
         try:
@@ -54,4 +60,4 @@ class Regex:
 
 def quote(text: str) -> str:
     """A text with everything escaped that Go's ``regexp.QuoteMeta`` escapes."""
-    return "".join(f"\\{character}" if character in r"\.+*?()|[]{}^$" else character for character in text)
+    return text.translate(_QUOTED)

@@ -12,10 +12,12 @@ from typing import Final
 from wharfinger.policy.regex import quote
 
 FIELDS: Final = ("account", "type", "name", "service")
+LABELS: Final = "labels"
 
-_GROUP: Final = re.compile(r"\$\{([^}:]+):([0-9]+)\}", re.ASCII)
+_GROUP: Final = re.compile(r"\$\{([^}:]+):([0-9]{1,9})\}", re.ASCII)
 _LABEL: Final = re.compile(r"\$\{labels:([^}]+)\}")
 _PLAIN: Final = re.compile(r"\$\{(account|type|name|service)\}")
+_ANY: Final = re.compile(r"\$\{[^}]*\}?")
 _MIN_REGEX: Final = 3
 MAX_COMBINATIONS: Final = 10_000
 """Combinations of label values tried for one pattern."""
@@ -29,6 +31,32 @@ def is_regex(pattern: str) -> bool:
 def has_placeholder(pattern: str) -> bool:
     """Whether a pattern depends on the request."""
     return "${" in pattern
+
+
+def named_groups(pattern: str) -> frozenset[tuple[str, int]]:
+    """The capture groups that a pattern names: of which text, and which."""
+    return frozenset((found[1], int(found[2])) for found in _GROUP.finditer(pattern) if found[1] != LABELS)
+
+
+def named_labels(pattern: str) -> tuple[str, ...]:
+    """The labels that a pattern names."""
+    return tuple(dict.fromkeys(_LABEL.findall(pattern)))
+
+
+def named_fields(pattern: str) -> tuple[str, ...]:
+    """The request's own values that a pattern names."""
+    return tuple(dict.fromkeys(_PLAIN.findall(pattern)))
+
+
+def unknown_placeholders(pattern: str) -> tuple[str, ...]:
+    """What looks like a placeholder and is none: it stays text."""
+    rest = _GROUP.sub("", _LABEL.sub("", _PLAIN.sub("", pattern)))
+    return tuple(dict.fromkeys(_ANY.findall(rest)))
+
+
+def is_field(name: str, field: str) -> bool:
+    """Whether a group's placeholder means a field: docker_auth knows ``account`` and ``Account``."""
+    return name in {field, field.title()}
 
 
 def replace_groups(pattern: str, group: Callable[[str, int], str | None]) -> str:
@@ -48,7 +76,7 @@ def replace_fields(pattern: str, values: Mapping[str, str]) -> str:
 
 def with_labels(pattern: str, labels: Mapping[str, tuple[str, ...]]) -> Iterator[str]:
     """The pattern with every combination of its labels' values; one name has one value in each. Nothing without labels."""
-    names = [name for name in dict.fromkeys(_LABEL.findall(pattern)) if name in labels]
+    names = [name for name in named_labels(pattern) if name in labels]
     if not names:
         return
     for values in itertools.islice(itertools.product(*(labels[name] for name in names)), MAX_COMBINATIONS):

@@ -34,6 +34,7 @@ def test_groups() -> None:
     """The groups of the first occurrence; one that took no part is empty; none at all without an occurrence."""
     assert Regex("^a(b)?(c)$").groups_in("ac") == ["ac", "", "c"]
     assert Regex("^a$").groups_in("b") is None
+    assert (Regex("^a(b)?(c)$").groups, Regex("a").groups) == (2, 0)
     assert Regex("^a$").groups_in("\ud800") is None
 
 

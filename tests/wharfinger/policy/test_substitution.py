@@ -2,7 +2,17 @@
 
 import pytest
 
-from wharfinger.policy.substitution import is_regex, replace_fields, replace_groups, with_labels
+from wharfinger.policy.substitution import (
+    is_field,
+    is_regex,
+    named_fields,
+    named_groups,
+    named_labels,
+    replace_fields,
+    replace_groups,
+    unknown_placeholders,
+    with_labels,
+)
 
 VALUES = {"account": "j.doe", "type": "repository", "name": "a/b", "service": "s"}
 
@@ -35,3 +45,23 @@ def test_labels() -> None:
     assert list(with_labels("${labels:p}/${labels:q}/${labels:p}", {"p": ("a", "b"), "q": ("x",)})) == ["a/x/a", "b/x/b"]
     assert list(with_labels("${labels:p}-${labels:z}", {"p": ("a",)})) == ["a-${labels:z}"]
     assert list(with_labels("plain", {"p": ("a",)})) == []
+
+
+def test_what_a_pattern_names() -> None:
+    """Fields, groups and labels are told apart; what is none of them is unknown."""
+    pattern = "${account}/${name:1}${IP:2}/${labels:team}/${labels:7}/${acount}${a:b}${"
+    assert named_fields(pattern) == ("account",)
+    assert named_groups(pattern) == {("name", 1), ("IP", 2)}
+    assert named_labels(pattern) == ("team", "7")
+    assert unknown_placeholders(pattern) == ("${acount}", "${a:b}", "${")
+
+
+def test_a_number_that_is_none_stays_text() -> None:
+    """More digits than any group has make no group, and no error at a request."""
+    assert replace_groups("${account:" + "9" * 5_000 + "}", lambda *_: "x").startswith("${account:9")
+
+
+@pytest.mark.parametrize(("name", "expected"), [("account", True), ("Account", True), ("ACCOUNT", False), ("name", False)])
+def test_names_of_fields(name: str, *, expected: bool) -> None:
+    """docker_auth makes the first letter a capital, and looks for that."""
+    assert is_field(name, "account") is expected

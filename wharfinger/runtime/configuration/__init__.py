@@ -9,14 +9,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from wharfinger.runtime.configuration.access import read_acl, read_policy, read_tests
+from wharfinger.runtime.configuration.access import Access, read_access
 from wharfinger.runtime.configuration.deploy import read_deploy
 from wharfinger.runtime.configuration.notifier import read_notifier
 from wharfinger.runtime.configuration.server import read_server
 from wharfinger.runtime.configuration.stores import read_ledger, read_redis
 from wharfinger.runtime.configuration.texts import parse_address, parse_base_url
 from wharfinger.runtime.configuration.token import read_token
-from wharfinger.runtime.configuration.users import read_command, read_users
+from wharfinger.runtime.configuration.users import read_command
 from wharfinger.runtime.durations import parse_age
 from wharfinger.runtime.settings import (
     Address,
@@ -48,13 +48,15 @@ _LATER: Final = frozenset(
 class Loaded:
     """A file as read: settings unless there are faults, what was found, and the files to watch: itself and those it names.
 
-    ``strict``: the file wants warnings to be faults.
+    ``strict``: the file wants warnings to be faults. ``access``: who may do what, whatever else is wrong; None: that cannot be
+    read itself.
     """
 
     settings: Settings | None
     found: tuple[Fault, ...]
     strict: bool = False
     watched: frozenset[Path] = frozenset()
+    access: Access | None = None
 
     def faults(self) -> tuple[Fault, ...]:
         """What keeps everything from starting."""
@@ -67,6 +69,15 @@ class Loaded:
         return replace(self, found=tuple(sorted(found)), settings=self.settings if sound else None)
 
 
+def load_access(file: Path, *, environ: Mapping[str, str]) -> tuple[Access | None, tuple[Fault, ...]]:
+    """Read only who may do what, of a file whose keys may be elsewhere; and all that keeps it from being read."""
+    faults = Faults()
+    node = compose(file, faults)
+    access = None if node is None else read_access(Section(node, "", faults, environ, file.parent), _LATER)
+    found = tuple(sorted(fault for fault in faults.found if not fault.warning))
+    return (None if found else access), found
+
+
 def load(file: Path, *, data: Path, environ: Mapping[str, str]) -> Loaded:
     """Read a configuration file.
 
@@ -77,13 +88,18 @@ def load(file: Path, *, data: Path, environ: Mapping[str, str]) -> Loaded:
     """
     faults = Faults()
     node = compose(file, faults)
-    top = None if node is None else Section(node, "", faults, environ, file.parent)
-    strict = top is not None and top.flag("strict")
-    settings = None if top is None else _settings(top, file, data, strict=strict)
-    return Loaded(settings, (), strict, frozenset({file, *faults.files})).with_findings(tuple(faults.found))
+    if node is None:
+        return Loaded(None, tuple(faults.found), watched=frozenset({file}))
+    top = Section(node, "", faults, environ, file.parent)
+    strict = top.flag("strict")
+    access = read_access(top, _LATER)
+    sound = all(fault.warning for fault in faults.found)
+    settings = _settings(top, access, file, data, strict=strict)
+    loaded = Loaded(settings, (), strict, frozenset({file, *faults.files}), access if sound else None)
+    return loaded.with_findings(tuple(faults.found))
 
 
-def _settings(top: Section, file: Path, data: Path, *, strict: bool) -> Settings | None:
+def _settings(top: Section, access: Access, file: Path, data: Path, *, strict: bool) -> Settings | None:
     redis_url = read_redis(top.section("redis"))
     ledger_url = read_ledger(top.section("ledger"), data)
     server = read_server(top.required("server"))
@@ -94,33 +110,30 @@ def _settings(top: Section, file: Path, data: Path, *, strict: bool) -> Settings
     retention = _audit(top.section("audit"))
     alarm_targets = _alarms(top.section("alarms"), deploy)
     url, spill = redis_url or "", data / "spill"
-    auth = None
-    policy = read_policy(top.section("policy"))
-    users, acl = read_users(top), read_acl(top, policy)
     ext_auth, ext_authz = read_command(top, "ext_auth"), read_command(top, "ext_authz")
-    tests, on_store_failure, shadow = read_tests(top), _issuance(top.section("issuance")), _shadow(top.section("shadow"))
+    on_store_failure, shadow = _issuance(top.section("issuance")), _shadow(top.section("shadow"))
     log_tokens = _log_tokens(top.section("log"))
     top.done(_LATER, ours=False)
-    if users is None and ext_auth is None and not _has_later(top, "_auth", "plugin_authn"):
+    if access.users is None and not access.more_accounts:
         top.fault("users", "is missing: no way to authenticate is configured", "add users:, with '': {} for anonymous clients")
-    if acl is None and ext_authz is None and not _has_later(top, "acl_", "_authz"):
+    if access.acl is None and not access.more_rules:
         top.fault("acl", "is missing: no access list is configured", "add acl:, an empty list [] denies everything")
     if token is None:
         return None
     auth = AuthSettings(
-        server,
-        token,
-        users,
-        acl,
-        url,
-        data / "journal",
-        ext_auth,
-        ext_authz,
-        policy,
-        tests,
-        on_store_failure,
-        shadow,
-        log_tokens,
+        server=server,
+        token=token,
+        users=access.users,
+        acl=access.acl,
+        redis_url=url,
+        spool=data / "journal",
+        ext_auth=ext_auth,
+        ext_authz=ext_authz,
+        policy=access.policy,
+        tests=access.tests,
+        on_store_failure=on_store_failure,
+        shadow=shadow,
+        log_tokens=log_tokens,
     )
     return Settings(
         file=file,
@@ -142,11 +155,6 @@ def _settings(top: Section, file: Path, data: Path, *, strict: bool) -> Settings
         ),
         strict=strict,
     )
-
-
-def _has_later(top: Section, *parts: str) -> bool:
-    """Whether a back-end that is not built yet stands there: then that is the fault to tell, not a missing one."""
-    return any(part in name for part in parts for name in _LATER if top.has(name))
 
 
 def _audit(section: Section | None) -> RetentionSettings:
@@ -203,4 +211,4 @@ def _shadow(section: Section | None) -> ShadowSettings | None:
     return ShadowSettings(upstream, listen)
 
 
-__all__ = ["Fault", "Loaded", "load", "parse_address", "parse_base_url"]
+__all__ = ["Access", "Fault", "Loaded", "load", "load_access", "parse_address", "parse_base_url"]

@@ -1,13 +1,44 @@
 """What one may do: docker_auth's ``acl``; and ours around it: ``policy`` (how it is read), ``tests`` (what must be granted)."""
 
+from dataclasses import dataclass
 from typing import Final
 
 import yaml
 
-from wharfinger.runtime.settings import AclRule, PolicySettings, PolicyTest
+from wharfinger.runtime.configuration.users import read_users
+from wharfinger.runtime.settings import AclRule, PolicySettings, PolicyTest, User
 from wharfinger.runtime.yaml_nodes import Section
 
 _TEXTS: Final = ("account", "type", "name", "service", "ip")
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """What a file says of who may do what. ``users``, ``acl`` None: there is no such section.
+
+    ``more_accounts``, ``more_rules``: other ways to authenticate and to authorise stand there too, built or not.
+    """
+
+    users: tuple[User, ...] | None
+    acl: tuple[AclRule, ...] | None
+    policy: PolicySettings
+    tests: tuple[PolicyTest, ...]
+    more_accounts: bool
+    more_rules: bool
+
+
+def read_access(top: Section, not_built: frozenset[str]) -> Access:
+    """These parts of a file."""
+    others = [name for name in ("ext_auth", "ext_authz", *not_built) if top.has(name)]
+    policy = read_policy(top.section("policy"))
+    return Access(
+        users=read_users(top),
+        acl=read_acl(top, policy),
+        policy=policy,
+        tests=read_tests(top),
+        more_accounts=any(name.endswith("_auth") or name == "plugin_authn" for name in others),
+        more_rules=any(name.startswith("acl_") or name.endswith("_authz") for name in others),
+    )
 
 
 def read_policy(section: Section | None) -> PolicySettings:
@@ -47,6 +78,7 @@ def _rule(section: Section, policy: PolicySettings) -> AclRule:
         # Not even docker_auth's leniency: a condition nobody reads makes the rule match everybody.
         match.done()
         places = {name: match.place_of(name) for name in (*_TEXTS, "labels")}
+    places |= {name: section.place_of(name) for name in ("match", "actions")}
     if not section.has("actions"):
         section.node("actions")
         section.fault("actions", "is missing; docker_auth would crash", "add actions:, [] denies")
@@ -80,4 +112,4 @@ def _test(section: Section) -> PolicyTest:
     if not section.has("expect") and not section.is_empty_list("expect"):
         section.fault("expect", "is missing", "write what must be granted: expect: [pull], or [] for nothing")
     section.done()
-    return PolicyTest(section.line, **texts, labels=labels, actions=actions, expect=expect)
+    return PolicyTest(section.line, **texts, labels=labels, actions=actions, expect=expect, column=section.column)

@@ -73,7 +73,7 @@ def read_pair(section: Section) -> TlsPair | None:
         return None
     for name, path in (("certificate", certificate), ("key", key)):
         section.require_file(name, path, "correct the path, or make the pair with `wharfinger init`")
-    return TlsPair(certificate, key)
+    return TlsPair(certificate, key, *section.place_of("certificate"))
 
 
 def _listen(section: Section) -> Address:

@@ -109,7 +109,7 @@ def _keys(section: Section, server_pair: TlsPair | None) -> tuple[SigningKey, ..
             "certificate", "is missing: there is no pair to sign tokens with", "add certificate and key to token, or to server"
         )
         return ()
-    return (SigningKey(FIRST_KEY, pair.certificate, pair.key, line=section.line_of("certificate")),)
+    return (SigningKey(FIRST_KEY, pair.certificate, pair.key, line=pair.line, column=pair.column),)
 
 
 def _key(section: Section) -> SigningKey:
@@ -122,7 +122,7 @@ def _key(section: Section) -> SigningKey:
             section.require_file(what, path, "correct the path")
     signs_from = section.parsed("signs_from", _moment, "write 2026-12-01T00:00:00Z", default=0)
     section.done()
-    return SigningKey(name, certificate or Path(), key, signs_from, section.line)
+    return SigningKey(name, certificate or Path(), key, signs_from, section.line, section.column)
 
 
 def _moment(text: str) -> int:

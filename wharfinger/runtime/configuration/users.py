@@ -21,7 +21,7 @@ def read_users(top: Section) -> tuple[User, ...] | None:
     for name in section.names():
         user = section.section(name)
         if user is not None:  # docker_auth: a user whose value is null does not exist
-            users.append(_user(name, user, section.line_of(name)))
+            users.append(_user(name, user, section.place_of(name)))
     return tuple(users)
 
 
@@ -41,7 +41,7 @@ def read_command(top: Section, name: str) -> Command | None:
     return Command(found or program, arguments)
 
 
-def _user(name: str, section: Section, line: int) -> User:
+def _user(name: str, section: Section, place: tuple[int, int]) -> User:
     password = section.text("password")
     labels = {}
     if (given := section.section("labels")) is not None:
@@ -49,7 +49,8 @@ def _user(name: str, section: Section, line: int) -> User:
     section.done(ours=False)
     stripped = None if password is None else password.strip()
     _lint_password(name, stripped, section)
-    return User(name, None if stripped is None else Secret(stripped.encode()), line, labels)
+    line, column = place
+    return User(name, None if stripped is None else Secret(stripped.encode()), line, labels, column)
 
 
 def _lint_password(name: str, password: str | None, section: Section) -> None:

@@ -84,6 +84,7 @@ class User:
     password_hash: Secret | None
     line: int
     labels: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    column: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +99,7 @@ class Command:
 class AclRule:
     """One access rule as it stands in the file; None is an absent condition. Satisfies ``policy.RuleSource``.
 
-    ``accounts``: a list instead of the one ``account``. ``columns``: of each condition's key, with its line, for faults.
+    ``accounts``: a list instead of the one ``account``. ``places``: line and column of each condition's key, for faults.
     """
 
     line: int
@@ -139,6 +140,7 @@ class PolicyTest:
     labels: Mapping[str, tuple[str, ...]]
     actions: tuple[str, ...]
     expect: tuple[str, ...]
+    column: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +152,7 @@ class SigningKey:
     key: Path | None
     signs_from: int = 0
     line: int = 0
+    column: int = 0
 
 
 @dataclass(frozen=True, slots=True)

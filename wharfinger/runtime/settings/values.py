@@ -50,7 +50,9 @@ class Address:
 
 @dataclass(frozen=True, slots=True)
 class TlsPair:
-    """Paths of a PEM certificate (chain) and its key."""
+    """Paths of a PEM certificate (chain) and its key. ``line``, ``column``: where the file names them."""
 
     certificate: Path
     key: Path
+    line: int = 0
+    column: int = 0

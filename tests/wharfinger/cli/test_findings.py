@@ -1,0 +1,228 @@
+"""What ``check`` finds beyond the reading: in the access list, by the policy tests, in the keys; and what strict makes of it."""
+
+import shutil
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
+from tests.wharfinger.cli.files import HASH, HEAD, certificate, check, found, key, written
+from wharfinger.cli.loading import Place, read
+
+SEED = Path(__file__).parents[2] / "samples/docker_auth/seed.yml"
+USERS = f'users: {{hussein: {{password: "{HASH}"}}, ann: {{password: "{HASH}", labels: {{team: [web]}}}}}}\n'
+SOUND = USERS + "acl:\n  - match: {account: /.+/}\n    actions: [pull]\n"
+
+
+def test_nothing(tmp_path: Path) -> None:
+    """A file with nothing to say of: exit code 0."""
+    result = check(written(tmp_path, SOUND))
+    assert (result.exit_code, result.stdout) == (0, f"{tmp_path}/wharfinger.yml: 0 faults, 0 warnings.\n")
+
+
+def test_the_file_from_use(tmp_path: Path) -> None:
+    """It loads, and is told why hussein can only pull, and what was probably meant."""
+    written(tmp_path, "")
+    for name in ("key", "crt"):
+        shutil.copy(tmp_path / f"token.{name}", tmp_path / f"server.{name}")
+    file = tmp_path / "seed.yml"
+    shutil.copy(SEED, file)
+    result = check(file)
+    assert result.exit_code == 1
+    hussien, test, total = result.stdout.splitlines()
+    assert hussien == (
+        f"{file}:23:13: warning: acl[1].match.account 'hussien' is no user of this file, so the rule gives nobody anything, "
+        "and hussein on repository:ubuntu is left to rule 4 (line 29), which allows pull. Did you mean hussein?"
+    )
+    assert test == (
+        f"{file}:26:13: warning: acl[2].match.account 'test' is no user of this file, so the rule gives nobody anything. "
+        "Correct it, or add the user."
+    )
+    assert total == f"{file}: 0 faults, 2 warnings."
+
+
+def test_places(tmp_path: Path) -> None:
+    """Line and column of the condition, the actions, or the user."""
+    text = USERS + "acl:\n  - match:\n      account: hussein\n      name: '[bat'\n    actions: [Pull]\n"
+    assert [(one["line"], one["column"], one["key"], one["warning"]) for one in found(written(tmp_path, text))] == [
+        (3, 34 + len(HASH), "users.ann", True),
+        (7, 7, "acl[0].match.name", True),
+        (8, 5, "acl[0].actions", True),
+    ]
+
+
+def test_strict_makes_them_faults(tmp_path: Path) -> None:
+    """Then nothing starts, and a file that is read anew is kept away."""
+    text = USERS + "acl:\n  - match: {account: /^hus/}\n    actions: [pull]\n  - match: {}\n    actions: [pull]\n"
+    file = written(tmp_path, text)
+    assert check(file).exit_code == 1
+    assert read(Place(file, tmp_path)).settings is not None
+    strict = written(tmp_path, f"strict: true\n{text}", name="strict.yml")
+    assert check(strict).exit_code == 2
+    loaded = read(Place(strict, tmp_path))
+    assert loaded.settings is None
+    assert [fault.key for fault in loaded.faults()] == ["acl[0].match.account"]
+
+
+def test_rules_are_looked_at_whatever_else_is_wrong(tmp_path: Path) -> None:
+    """All faults at once: of the reading and of the list."""
+    text = USERS + "acl:\n  - match: {name: /(/}\n    actions: [pull]\nnotifier: {sources: [{name: main}]}\n"
+    keys = [one["key"] for one in found(written(tmp_path, text))]
+    assert "acl[0].match.name" in keys
+    assert "notifier.sources[0].registry" in keys
+
+
+def test_other_back_ends_are_heeded(tmp_path: Path) -> None:
+    """With another way to authenticate, no account is unknown; with another authorizer, no user is shut out."""
+    acl = "acl:\n  - match: {account: yan}\n    actions: [pull]\n"
+    plain = [one["key"] for one in found(written(tmp_path, USERS + acl))]
+    assert plain == ["users.ann", "users.hussein", "acl[0].match.account"]
+    others = "ext_auth: {command: /bin/true}\next_authz: {command: /bin/true}\n"
+    assert found(written(tmp_path, USERS + acl + others)) == []
+    assert found(written(tmp_path, "ext_auth: {command: /bin/true}\next_authz: {command: /bin/true}\n")) == []
+
+
+TESTS = """\
+tests:
+  - {account: hussein, name: ubuntu, actions: [pull, push], expect: [pull]}
+  - {account: hussein, name: ubuntu, actions: [pull, push], expect: [pull, push]}
+  - {account: ann, name: web/app, actions: [push], expect: [push]}
+  - {account: ann, name: web/app, actions: [push], labels: {team: [ops]}, expect: [push]}
+  - {name: ubuntu, actions: [pull], expect: []}
+"""
+
+
+def test_policy_tests(tmp_path: Path) -> None:
+    """Each that fails is a fault with its place, what was granted, what was expected, and why; a user's labels are its own."""
+    acl = (
+        "acl:\n  - match: {account: /.+/, name: '${labels:team}/*'}\n    actions: [push, pull]\n"
+        "  - match: {account: /.+/}\n    actions: [pull]\n"
+    )
+    file = written(tmp_path, USERS + acl + TESTS)
+    faults = found(file)
+    assert [(one["line"], one["column"], one["key"], one["warning"]) for one in faults] == [
+        (11, 5, "tests[1]", False),
+        (13, 5, "tests[3]", False),
+    ]
+    assert faults[0]["problem"] == (
+        "fails: hussein on repository:ubuntu is granted pull, expected is pull, push, "
+        "since rule 2 (line 7) matches by account and allows pull; asked was pull, push"
+    )
+    assert check(file).exit_code == 2
+    assert read(Place(file, tmp_path)).settings is None
+
+
+def test_policy_tests_without_a_list(tmp_path: Path) -> None:
+    """Where only a program decides, the list grants nothing."""
+    text = USERS + "ext_authz: {command: /bin/true}\ntests: [{account: ann, name: a, actions: [pull], expect: [pull]}]\n"
+    assert [one["key"] for one in found(written(tmp_path, text))] == ["tests[0]"]
+
+
+def test_options_reach_the_list(tmp_path: Path) -> None:
+    """What is asked for in policy holds for lint and tests alike."""
+    text = (
+        "policy: {union: true, double_star: true, account_lists: true}\n" + USERS + "acl:\n"
+        "  - match: {account: [hussein, ann], name: 'team/**'}\n    actions: [pull]\n"
+        "  - match: {account: ann}\n    actions: [push]\n"
+        "tests:\n  - {account: ann, name: team/a/b, actions: [pull, push], expect: [pull, push]}\n"
+    )
+    assert found(written(tmp_path, text)) == []
+
+
+@pytest.mark.parametrize("name", ["repository", "tag"])
+def test_globs_of_deployments(tmp_path: Path, name: str) -> None:
+    """One that is none is a fault."""
+    deploy = f"deploy:\n  rules: [{{name: web, match: {{{name}: '[a'}}, targets: [prod]}}]\n  targets: {{prod: {{type: docker, container: web}}}}\n"
+    (fault,) = found(written(tmp_path, SOUND + deploy))
+    assert (fault["key"], fault["warning"]) == (f"deploy.rules web: match.{name}", False)
+
+
+KEY_ENDS: list[tuple[float, str]] = [
+    (-1, "may fail registries: the certificate of key first has expired: tokens no longer carry it (x5c)"),
+    (10.5, "may fail registries: the certificate of key first ends in 10 days: give registries a new one in time"),
+]
+
+
+@pytest.mark.parametrize(("days", "problem"), KEY_ENDS)
+def test_certificates_that_end(tmp_path: Path, days: float, problem: str) -> None:
+    """A warning with the place of the pair; it keeps nothing from starting, not even where warnings are faults."""
+    (tmp_path / "token.crt").write_bytes(certificate(ends_in_days=days))
+    file = written(tmp_path, f"strict: true\n{SOUND}")
+    (fault,) = found(file)
+    assert (fault["line"], fault["column"], fault["problem"], fault["warning"]) == (2, 37, problem, False)
+    assert read(Place(file, tmp_path)).settings is not None
+    assert [one["warning"] for one in found(written(tmp_path, SOUND))] == [True]
+
+
+def test_keys_that_do_not_fit(tmp_path: Path) -> None:
+    """A certificate of another key, and what is none at all: a fault, without a word of the file's content."""
+    (tmp_path / "token.crt").write_bytes(certificate(1))
+    (fault,) = found(written(tmp_path, SOUND))
+    assert (fault["line"], fault["key"], fault["warning"]) == (2, "token.certificate", False)
+    assert fault["problem"].startswith(f"{tmp_path}/token.crt is not of token.key {tmp_path}/token.key")
+    (tmp_path / "token.crt").write_bytes(certificate())
+    (tmp_path / "token.key").write_bytes(b"secret words")
+    (fault,) = found(written(tmp_path, SOUND))
+    assert (fault["key"], fault["problem"]) == ("token.key", f"{tmp_path}/token.key cannot be read: ValueError")
+
+
+KEYS = """\
+server: {addr: ":5001"}
+token:
+  issuer: i
+  expiration: 900
+  keys:
+    - {id: old, certificate: old.crt, key: token.key, signs_from: 2030-01-01T00:00:00Z}
+    - {id: new, certificate: new.crt, key: new.key, signs_from: 2031-01-01T00:00:00Z}
+"""
+
+
+def test_several_keys(tmp_path: Path) -> None:
+    """Each at its own place; and that none of them signs yet."""
+    (tmp_path / "old.crt").write_bytes(certificate(ends_in_days=3.5))
+    (tmp_path / "new.crt").write_bytes(certificate(1))
+    (tmp_path / "new.key").write_bytes(key(1))
+    faults = found(written(tmp_path, SOUND, head=KEYS))
+    assert [(one["line"], one["column"], one["key"]) for one in faults] == [(6, 7, "token"), (6, 7, "token.keys")]
+    assert faults[1]["problem"] == "no key signs yet: every signs_from lies in the future"
+    (tmp_path / "new.crt").write_bytes(certificate(0))
+    faults = found(written(tmp_path, SOUND, head=KEYS))
+    assert [(one["line"], one["column"], one["key"]) for one in faults] == [(6, 7, "token"), (7, 7, "token.certificate")]
+
+
+def test_services_whose_registry_finds_no_key(tmp_path: Path) -> None:
+    """A form of key id that no registry looks up for this kind of key, by the service's name."""
+    private, ends = Ed25519PrivateKey.generate(), datetime.now(UTC) + timedelta(days=1_000)
+    (tmp_path / "token.key").write_bytes(private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    name = x509.Name([])
+    made = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(private.public_key()).serial_number(1)
+    signed = made.not_valid_before(datetime.now(UTC)).not_valid_after(ends).sign(private, None)
+    (tmp_path / "token.crt").write_bytes(signed.public_bytes(Encoding.PEM))
+    assert found(written(tmp_path, SOUND)) == []
+    head = HEAD.replace("}\n", ", services: {reg: {x5c: never}}}\n").replace(", services: {reg: {x5c: never}}", "", 1)
+    (fault,) = found(written(tmp_path, SOUND, head=head))
+    assert (fault["line"], fault["warning"]) == (2, True)
+    assert fault["problem"] == "may fail registries: service reg: no registry finds an Ed25519 key by its libtrust id"
+
+
+TLS = 'server: {addr: ":5001", certificate: tls.crt, key: tls.key}\n' + HEAD.splitlines()[1] + "\n"
+
+
+def test_the_pair_that_serves(tmp_path: Path) -> None:
+    """That it fits, and when it ends."""
+    file = written(tmp_path, SOUND, head=TLS)
+    (tmp_path / "tls.key").write_bytes(key(1))
+    (tmp_path / "tls.crt").write_bytes(certificate(1))
+    assert found(file) == []
+    for days, problem in ((-1, "has expired: clients refuse it"), (2.5, "ends in 2 days")):
+        (tmp_path / "tls.crt").write_bytes(certificate(1, ends_in_days=days))
+        (fault,) = found(file)
+        assert (fault["line"], fault["column"], fault["key"], fault["warning"]) == (1, 25, "server.certificate", True)
+        assert fault["problem"] == f"{tmp_path}/tls.crt {problem}"
+    (tmp_path / "tls.crt").write_bytes(certificate(0))
+    (fault,) = found(file)
+    assert (fault["key"], fault["warning"]) == ("server.certificate", False)
+    assert fault["problem"].startswith(f"{tmp_path}/tls.crt and server.key {tmp_path}/tls.key are no pair: ")

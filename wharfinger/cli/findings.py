@@ -1,0 +1,107 @@
+"""What is found in a configuration that can be read: in its access list, its policy tests, its keys.
+
+Reads keys and certificates, and shows nothing of them.
+"""
+
+import ssl
+from collections.abc import Iterator
+
+from cryptography import x509
+
+from authsvc.adapters.signing import load_key
+from authsvc.decide.keys import EXPIRY_WARNING_S, PublicKey, current, warnings
+from authsvc.errors import Misconfigured
+from wharfinger.policy import CompileError, compile_acl
+from wharfinger.policy import Fault as PolicyFault
+from wharfinger.policy.expectation import failures
+from wharfinger.policy.glob import Glob, MalformedGlob
+from wharfinger.policy.lint import Beside, lint
+from wharfinger.runtime.configuration import Access, Fault
+from wharfinger.runtime.settings import AuthSettings, SigningKey, TlsPair, WorkerSettings
+
+DAY_S = 86_400
+_NEW_PAIR = "make a new pair, and give it to the registries before this one ends"
+_PAIR_THAT_FITS = "give a PEM pair that fits; `wharfinger init` makes one"
+
+
+def as_fault(one: PolicyFault, *, warning: bool = False) -> Fault:
+    """A fault of a rule, as one of the file."""
+    return Fault(one.line, one.key, one.problem, one.remedy, warning, one.column)
+
+
+def policy_findings(access: Access) -> Iterator[Fault]:
+    """Of the access list: faults, or else what lint says, and the tests that fail."""
+    policy = compile_acl(access.acl or (), access.policy)
+    if isinstance(policy, CompileError):
+        yield from map(as_fault, policy.faults)
+        return
+    users = access.users or ()
+    if access.acl is not None:
+        beside = Beside(users, more_accounts=access.more_accounts, more_rules=access.more_rules)
+        yield from (as_fault(one, warning=True) for one in lint(policy, beside))
+    labels = {user.name: user.labels for user in users}
+    yield from map(as_fault, failures(policy, access.tests, labels))
+
+
+def deploy_findings(workers: WorkerSettings) -> Iterator[Fault]:
+    """Globs of deployment rules that are none."""
+    for rule in workers.deploy.rules:
+        for name, pattern in (("repository", rule.match.repository), ("tag", rule.match.tag)):
+            try:
+                Glob(pattern or "")
+            except MalformedGlob as error:
+                key = f"deploy.rules {rule.name}: match.{name}"
+                yield Fault(rule.line, key, f"{pattern!r} is no glob: {error}", "see docs/configuration.md on globs")
+
+
+def key_findings(auth: AuthSettings, *, now: int) -> Iterator[Fault]:
+    """Of the keys that sign and the pair that serves, at ``now`` (epoch seconds)."""
+    keys: list[PublicKey] = []
+    for one in auth.token.keys:
+        try:
+            key, _ = load_key(one)
+        except Misconfigured as fault:
+            where, _, problem = str(fault).partition(" ")
+            yield Fault(one.line, where, problem, _PAIR_THAT_FITS, column=one.column)
+            continue
+        keys.append(key)
+        yield from (_key_warning(one, phrase) for phrase in warnings([key], {}, now=now))
+    if len(keys) == len(auth.token.keys):
+        yield from _all_keys(auth, keys, now)
+    if auth.server.tls is not None:
+        yield from _tls_pair(auth.server.tls.pair, now)
+
+
+def _all_keys(auth: AuthSettings, keys: list[PublicKey], now: int) -> Iterator[Fault]:
+    first = auth.token.keys[0]
+    try:
+        current(keys, now=now)
+    except ValueError as error:
+        yield Fault(first.line, "token.keys", str(error), "give one key no signs_from", column=first.column)
+    told = {phrase for key in keys for phrase in warnings([key], {}, now=now)}
+    services = {"(any other)": auth.token.default, **auth.token.services}
+    for phrase in warnings(keys, services, now=now):
+        if phrase not in told:
+            yield _key_warning(first, phrase)
+
+
+def _key_warning(key: SigningKey, phrase: str) -> Fault:
+    return Fault(key.line, "token", f"may fail registries: {phrase}", _NEW_PAIR, warning=True, column=key.column)
+
+
+def _tls_pair(pair: TlsPair, now: int) -> Iterator[Fault]:
+    try:
+        # With an empty passphrase: without one, OpenSSL would ask the terminal for that of a locked key.
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(pair.certificate, pair.key, password="")
+        certificate = x509.load_pem_x509_certificate(pair.certificate.read_bytes())
+    except (OSError, ValueError) as error:  # ssl's own errors are of the first kind
+        # The reason only: an error's text may quote the file.
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else type(error).__name__
+        problem = f"{pair.certificate} and server.key {pair.key} are no pair: {reason}"
+        yield Fault(pair.line, "server.certificate", problem, _PAIR_THAT_FITS, column=pair.column)
+        return
+    left_s = int(certificate.not_valid_after_utc.timestamp()) - now
+    if left_s < EXPIRY_WARNING_S:
+        what = "has expired: clients refuse it" if left_s <= 0 else f"ends in {left_s // DAY_S} days"
+        remedy = "put a new one in its place; it is taken up without a restart"
+        yield Fault(pair.line, "server.certificate", f"{pair.certificate} {what}", remedy, warning=True, column=pair.column)
