@@ -120,6 +120,7 @@ class House:
     registry_program: Program
     ca: Path | None = None
     heard: list[dict[str, Any]] = field(default_factory=list)
+    ledger_url: str = ""
 
     @property
     def registry(self) -> str:
@@ -152,7 +153,7 @@ class House:
 
     def ledger(self) -> Database:
         """A handle on the ledger; close it."""
-        return Database(f"sqlite:///{self.folder}/ledger.db")
+        return Database(self.ledger_url or f"sqlite:///{self.folder}/ledger.db")
 
     def trace(self, ref: str) -> Trace:
         """What the ledger ties to a reference."""

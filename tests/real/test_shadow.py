@@ -487,7 +487,7 @@ def test_the_same_by_a_form(pair: Pair) -> None:
     [
         (
             ("access", "hussein", "repository:ubuntu", "pull,push", "pull", "hussein"),
-            "rule 2 (line LINE) matches by account, name; it allows pull, asked was pull, push",
+            "rule 2 (line LINE) matches by account, name and allows pull; asked was pull, push",
             "hussein", "service=r&scope=repository:ubuntu:push,pull",
         ),
         (("status", "zoe", "", "token", "denied", ""), "unknown_account", "zoe", "service=r&scope=repository:team/a:pull"),

@@ -8,6 +8,7 @@ import os
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
@@ -121,6 +122,8 @@ def _engine(url: URL, *, create: bool) -> Engine:
 
 
 def _postgresql(url: URL) -> Engine:
+    if find_spec("psycopg") is None:
+        raise LedgerMisuse("ledger.url is PostgreSQL's, whose driver is not installed: pip install 'wharfinger[postgresql]'")
     options = f"-c statement_timeout={STATEMENT_TIMEOUT_MS} -c synchronous_commit=on"
     return create_engine(
         url.set(drivername="postgresql+psycopg"),

@@ -24,8 +24,7 @@ def read_ledger(section: Section | None, data: Path) -> str:
         return default
     url = section.expanded("url") or default
     section.done()
-    if url.startswith("postgresql"):
-        section.fault("url", "PostgreSQL is known, but not built yet", "use sqlite:///PATH")
-    elif not url.startswith("sqlite:///"):
-        section.fault("url", "is not a sqlite:///PATH URL", "write sqlite:////absolute/path, or leave it out")
+    if not url.startswith(("sqlite:///", "postgresql://", "postgresql+psycopg://")):
+        remedy = "write sqlite:////absolute/path or postgresql://USER@HOST/NAME, or leave it out"
+        section.fault("url", "is no sqlite:///PATH and no postgresql:// URL", remedy)
     return url
