@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 PYTHON ?= python3
 TOUR ?= 1
 DATA ?= ./data
-DEBIAN := docker-registry skopeo podman redis-server docker.io iptables strace busybox-static
+DEBIAN := docker-registry skopeo redis-server docker.io iptables strace busybox-static podman postgresql wrk
 .PHONY: help run check test test-all deps lock clean bench
 
 help: ## this list
