@@ -3,6 +3,8 @@
 import json
 import random
 
+import pytest
+
 from wharfinger.ledger.record import RecordKind
 from wharfinger.wire.event import Malformed, parse_envelope
 from wharfinger.wire.issuance import Credential, Issuance, Refusal
@@ -11,7 +13,7 @@ from wharfinger.wire.names import Account
 from wharfinger.wire.notification import Notification
 from wharfinger.wire.scope import Scope
 from workers.decide.attribution import Verdict
-from workers.decide.plan import Heard, Planner, Reading, hear, unreadable
+from workers.decide.plan import Heard, Planner, Reading, accounts_to_infer, hear, unreadable, with_new
 
 KEYS = JtiKeys((b"k" * 32,))
 JTI = mint(KEYS, account=Account("zoe"), now_ms=1_795_477_894_000, nonce=7)
@@ -106,3 +108,62 @@ def test_issuances_and_refusals() -> None:
     assert (refused.record.kind, refused.record.reason) == (RecordKind.REFUSAL, "wrong_password")
     assert json.loads(refused.record.detail)["count"] == 3
     assert refused.record.personal.client_addr == "10.0.0.0/24"
+
+
+INFERRING = Planner(KEYS, (), infers=True)
+ZOE = Account("zoe")
+
+
+def plain(**changes: object) -> tuple[Reading, ...]:
+    """An event whose subject names no token."""
+    return heard(event(actor={"name": "zoe"}, **changes))
+
+
+def test_plain_subjects_are_inferred_when_tokens_carry_them() -> None:
+    """From the account's tokens; the record names the one, or those, that fit."""
+    (one,) = INFERRING.plan(plain(), {}, {ZOE: [ISSUANCE]}, now_ms=5)
+    assert (one.record.verdict, one.record.jti, one.record.credential_id) == ("inferred", JTI, "c1")
+    (several,) = INFERRING.plan(plain(), {}, {ZOE: [ISSUANCE, ISSUANCE]}, now_ms=5)
+    assert (several.record.verdict, json.loads(several.record.detail)) == ("ambiguous", {"candidates": [JTI, JTI]})
+    (none,) = INFERRING.plan(plain(), {}, now_ms=5)
+    assert (none.record.verdict, none.record.reason) == ("unattributed", "no_id")
+
+
+def test_a_token_id_is_verified_also_where_others_are_inferred() -> None:
+    """Older tokens still carry one."""
+    (one,) = INFERRING.plan(heard(event()), {JTI: ISSUANCE}, now_ms=5)
+    assert one.record.verdict == "exact"
+
+
+def test_whose_tokens_are_wanted() -> None:
+    """The accounts that events name without an id; tokens of the same batch are candidates too."""
+    readings = [*plain(), *heard(event()), ISSUANCE]
+    assert accounts_to_infer(readings) == {ZOE}
+    assert with_new({}, readings) == {ZOE: [ISSUANCE]}
+    assert with_new({ZOE: (ISSUANCE,)}, readings) == {ZOE: [ISSUANCE, ISSUANCE]}
+
+
+AT = 1_795_477_894_830
+
+
+@pytest.mark.parametrize(("since", "alarm"), [(None, ""), (AT + 1, ""), (AT - 1, "no_id")])
+def test_an_event_without_an_id_is_an_alarm_from_then_on(since: int | None, alarm: str) -> None:
+    """Before, tokens without one were about; a violation always is one."""
+    planner = Planner(KEYS, (), ("pager",), ids_since_ms=since)
+    forged = heard(event(id="e2", actor={"name": f"yan#{JTI}"}))
+    first, second = planner.plan([*plain(), *forged], {}, now_ms=5)
+    assert (first.alarm, second.alarm) == (alarm, "forged")
+    assert [(one.rule, one.target) for one in first.on_alarm] == [("alarm", "pager")]
+
+
+def test_a_record_that_is_lacking() -> None:
+    """Only an authentic id whose record was not found: settle may wait for that one."""
+    (found,) = heard(event())
+    (forged,) = heard(event(actor={"name": f"yan#{JTI}"}))
+    (nobody,) = plain()
+    assert isinstance(found, Heard)
+    assert isinstance(forged, Heard)
+    assert isinstance(nobody, Heard)
+    assert PLANNER.lacks_record(found, {})
+    assert not any(PLANNER.lacks_record(one, {}) for one in (forged, nobody))
+    assert not PLANNER.lacks_record(found, {JTI: ISSUANCE})
