@@ -150,6 +150,9 @@ class Worker(SimpleWorker):
 
     max_connection_wait_time = 1.0
 
+    def subscribe(self) -> None:
+        """Not: commands come as signals, not by Redis. And RQ's thread for them would take the signals that are this one's."""
+
 
 def _clear(client: redis.Redis) -> None:
     client.delete(keys.WAKE)
