@@ -1,7 +1,7 @@
 """Serving one aiohttp application on uvloop until a signal: limits, TLS, and the order of stopping. Knows no service.
 
 Stopping: no new connections; running requests get ``grace_s``; then the application's own clean-up, in reverse of its start.
-There is no limit on how slowly a client may send its headers; what it costs is one socket, and ``MAX_LINE`` bytes.
+What a connection may cost stands in ``connections``.
 """
 
 import asyncio
@@ -17,13 +17,11 @@ from typing import Final
 import uvloop
 from aiohttp import web
 
+from wharfinger.runtime.connections import BoundedRunner, Bounds, within_open_files
 from wharfinger.runtime.errors import Misconfigured, Unavailable
 from wharfinger.runtime.log import Log
 from wharfinger.runtime.settings import Address, TlsSettings
 
-MAX_LINE: Final = 32 * 1024
-"""Bytes of a request line or header: a GET with many scopes, or a CI's id token as password, must fit."""
-KEEP_ALIVE_S: Final = 75.0
 BACKLOG: Final = 1_024
 """A registry opens a connection for each event and flushes its whole queue after an outage."""
 EXIT_DONE: Final = 0
@@ -110,23 +108,15 @@ async def _serve(  # noqa: PLR0917 - run's own arguments, passed on
     stopping = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
-    # A gzip bomb is not inflated by us: bodies are taken as they come.
-    runner = web.AppRunner(
-        make_app(),
-        handle_signals=False,
-        access_log=None,
-        max_line_size=MAX_LINE,
-        max_field_size=MAX_LINE,
-        keepalive_timeout=KEEP_ALIVE_S,
-        auto_decompress=False,
-        shutdown_timeout=grace_s,
-    )
+    bounds = within_open_files(Bounds())
+    runner = BoundedRunner(make_app(), bounds=bounds, log=log, grace_s=grace_s)
     await runner.setup()
     try:
-        await _start(_site(runner, listen, tls, shared=shared), listen, setting)
+        listening = await _listen(runner, listen, setting, tls, bounds, shared=shared)
         log("service.listening", addr=str(listen), tls=tls is not None)
         await stopping.wait()
         log("service.stopping")
+        listening.close()
     finally:
         await runner.cleanup()
 
@@ -148,24 +138,42 @@ def require_free(listen: Address, setting: str) -> None:
             raise _cannot_listen(listen, setting, error) from error
 
 
-def _site(runner: web.AppRunner, listen: Address, tls: ssl.SSLContext | None, *, shared: bool) -> web.BaseSite:
-    if listen.unix:
-        _remove_stale(Path(listen.unix))
-        return web.UnixSite(runner, listen.unix, ssl_context=tls, backlog=BACKLOG)
-    return web.TCPSite(runner, listen.host or None, listen.port, ssl_context=tls, backlog=BACKLOG, reuse_port=shared or None)
+async def _listen(
+    runner: BoundedRunner, listen: Address, setting: str, tls: ssl.SSLContext | None, bounds: Bounds, *, shared: bool
+) -> asyncio.AbstractServer:
+    loop, protocol = asyncio.get_running_loop(), runner.server
+    assert protocol is not None  # noqa: S101 - set up by the caller
+    # Not aiohttp's sites: they leave a client a minute for its handshake, and half of one for its good-bye.
+    handshake_s, good_bye_s = (bounds.head_s, bounds.linger_s) if tls else (None, None)
+    try:
+        if listen.unix:
+            _remove_stale(Path(listen.unix))
+            return await loop.create_unix_server(
+                protocol,
+                listen.unix,
+                ssl=tls,
+                backlog=BACKLOG,
+                ssl_handshake_timeout=handshake_s,
+                ssl_shutdown_timeout=good_bye_s,
+            )
+        return await loop.create_server(
+            protocol,
+            listen.host or None,
+            listen.port,
+            ssl=tls,
+            backlog=BACKLOG,
+            reuse_port=shared or None,
+            ssl_handshake_timeout=handshake_s,
+            ssl_shutdown_timeout=good_bye_s,
+        )
+    except OSError as error:
+        raise _cannot_listen(listen, setting, error) from error
 
 
 def _remove_stale(path: Path) -> None:
     # A socket that a killed process left; anything else is not ours to remove.
     if path.is_socket():
         path.unlink()
-
-
-async def _start(site: web.BaseSite, listen: Address, setting: str) -> None:
-    try:
-        await site.start()
-    except OSError as error:
-        raise _cannot_listen(listen, setting, error) from error
 
 
 def _cannot_listen(listen: Address, setting: str, error: OSError) -> Misconfigured:

@@ -16,8 +16,9 @@ from authsvc.adapters.streams import BATCH, Batches
 from authsvc.decide.journal import JournalEntry, Kind
 from authsvc.errors import Unavailable
 from tests.authsvc import redis_servers
-from tests.authsvc.redis_servers import KINDS, REAL_KINDS, RealServer, Server, until
+from tests.authsvc.redis_servers import KINDS, REAL_KINDS, RealServer, Server
 from tests.authsvc.spooled import issuance, refusal
+from tests.waiting import until
 from wharfinger.wire import keys
 from wharfinger.wire.issuance import issuance_from_fields, refusal_from_fields
 from wharfinger.wire.names import Jti
