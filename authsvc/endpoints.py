@@ -46,11 +46,20 @@ class Serving:
 class Endpoints:
     """The routes of one token service."""
 
-    def __init__(self, serving: Serving, *, pings: Mapping[str, Ping], meter: Meter, log: Log) -> None:
+    def __init__(
+        self,
+        serving: Serving,
+        *,
+        pings: Mapping[str, Ping],
+        meter: Meter,
+        log: Log,
+        body_timeout_s: float = BODY_TIMEOUT_S,
+    ) -> None:
         self._serving = serving
         self._pings = pings
         self._meter = meter
         self._log = log
+        self._body_timeout_s = body_timeout_s
 
     def routes(self) -> list[web.RouteDef]:
         """Every route, with the methods it knows; whatever else is asked is told so. HEAD mints nothing."""
@@ -106,7 +115,7 @@ class Endpoints:
         client = _client(http, serving.server.real_ip)
         if isinstance(client, BadRequest):
             return "bad_request", _bad(client, oauth=post)
-        request = await _read(http)
+        request = await _read(http, self._body_timeout_s)
         if isinstance(request, BadRequest):
             return "bad_request", _bad(request, oauth=post)
         try:
@@ -163,13 +172,13 @@ async def _not_found(_http: web.Request) -> web.Response:
     return _text(404, "Not found")
 
 
-async def _read(http: web.Request) -> TokenRequest | BadRequest:
+async def _read(http: web.Request, timeout_s: float) -> TokenRequest | BadRequest:
     authorization = http.headers.getall("Authorization", [])
     query = http.rel_url.raw_query_string
     if http.method == "GET":
         return read_get(query, authorization)
     try:
-        async with asyncio.timeout(BODY_TIMEOUT_S):
+        async with asyncio.timeout(timeout_s):
             body = await http.content.read(MAX_FORM + 1)
             while len(body) <= MAX_FORM and (more := await http.content.read(MAX_FORM + 1 - len(body))):
                 body += more

@@ -30,7 +30,17 @@ Ping = Callable[[], Awaitable[None]]
 class Endpoints:
     """The routes of one notifier."""
 
-    def __init__(self, ingest: Ingest, sources: Sequence[Source], *, pings: Mapping[str, Ping], meter: Meter, log: Log) -> None:
+    def __init__(
+        self,
+        ingest: Ingest,
+        sources: Sequence[Source],
+        *,
+        pings: Mapping[str, Ping],
+        meter: Meter,
+        log: Log,
+        body_timeout_s: float = BODY_TIMEOUT_S,
+    ) -> None:
+        self._body_timeout_s = body_timeout_s
         self._ingest = ingest
         self._sources = sources
         self._pings = pings
@@ -59,7 +69,7 @@ class Endpoints:
     async def _store(self, http: web.Request, source: Source, peer: str, began: float) -> web.Response:
         content_type = http.headers.get("Content-Type", "")[:MAX_CONTENT_TYPE]
         try:
-            async with asyncio.timeout(BODY_TIMEOUT_S):
+            async with asyncio.timeout(self._body_timeout_s):
                 stored = await self._ingest.run(Post(source.name, peer, content_type, _chunks(http)))
         except Unavailable as fault:
             self._log("notification.unavailable", source=source.name, problem=str(fault))

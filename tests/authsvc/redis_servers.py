@@ -4,11 +4,10 @@ The first needs no socket and runs with the unit tests; the others are real prog
 them, and can be taken away and brought back.
 """
 
-import asyncio
 import os
 import signal
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
@@ -125,14 +124,3 @@ def running(kind: str, folder: Path) -> Iterator[Server]:
     finally:
         server.wake()
         server.take_away()
-
-
-async def until(what: str, predicate: Callable[[], Any], seconds: float = 30) -> Any:
-    """Wait for something in this loop."""
-    loop = asyncio.get_running_loop()
-    end = loop.time() + seconds
-    while loop.time() < end:
-        if found := predicate():
-            return found
-        await asyncio.sleep(0.005)
-    pytest.fail(f"{what} did not come within {seconds:.0f} s")

@@ -18,7 +18,7 @@ from authsvc.decide.refusals import RefusalSums
 from authsvc.decide.request import Claimed, TokenRequest
 from authsvc.errors import Unavailable
 from authsvc.issue import Client, Denied, Issue, Issued, Rules
-from tests.authsvc.redis_servers import until
+from tests.waiting import until
 from wharfinger.runtime.log import discard
 from wharfinger.runtime.settings import Secret, User
 from wharfinger.wire.issuance import Issuance, Refusal

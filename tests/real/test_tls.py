@@ -2,7 +2,9 @@
 
 import os
 import shutil
+import socket
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -53,3 +55,16 @@ def test_the_registry_does_not_hold_the_signing_key(tls_house: House) -> None:
     text = (tls_house.folder / "registry.yml").read_text()
     assert "signing.key" not in text
     assert (tls_house.folder / "tls.key").read_bytes() != (tls_house.folder / "signing.key").read_bytes()
+
+
+def test_a_client_that_never_shakes_hands(tls_house: House) -> None:
+    """It opens a connection and is silent, or says what is no TLS: closed, and the others are served."""
+    with ExitStack() as stack:
+        made = [
+            stack.enter_context(socket.create_connection(("127.0.0.1", tls_house.ports.auth), timeout=30)) for _ in range(2)
+        ]
+        made[1].sendall(b"GET /auth HTTP/1.1\r\n")
+        for one in made:
+            while one.recv(1_000):
+                pass
+    assert request(endpoint_of(f"https://127.0.0.1:{tls_house.ports.auth}", tls_house.ca), "GET", "/healthz").status == 200

@@ -1,7 +1,7 @@
 """Serving one aiohttp application on uvloop until a signal: limits, TLS, and the order of stopping. Knows no service.
 
 Stopping: no new connections; running requests get ``grace_s``; then the application's own clean-up, in reverse of its start.
-There is no limit on how slowly a client may send its headers; what it costs is one socket, and ``MAX_LINE`` bytes.
+What a connection may cost stands in ``connections``.
 """
 
 import asyncio
@@ -11,7 +11,7 @@ import socket
 import ssl
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -19,13 +19,11 @@ from typing import Final
 import uvloop
 from aiohttp import web
 
+from wharfinger.runtime.connections import BoundedRunner, Bounds, within_open_files
 from wharfinger.runtime.errors import Misconfigured, Unavailable
 from wharfinger.runtime.log import LibraryLog, Log
 from wharfinger.runtime.settings import Address, TlsSettings
 
-MAX_LINE: Final = 32 * 1024
-"""Bytes of a request line or header: a GET with many scopes, or a CI's id token as password, must fit."""
-KEEP_ALIVE_S: Final = 75.0
 BACKLOG: Final = 1_024
 """A registry opens a connection for each event and flushes its whole queue after an outage."""
 LEAVING_S: Final = 5.0
@@ -116,44 +114,35 @@ async def _serve(  # noqa: PLR0917 - run's own arguments, passed on
     stopping = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
-    # A gzip bomb is not inflated by us: bodies are taken as they come.
-    runner = web.AppRunner(
-        make_app(),
-        handle_signals=False,
-        access_log=None,
-        max_line_size=MAX_LINE,
-        max_field_size=MAX_LINE,
-        keepalive_timeout=KEEP_ALIVE_S,
-        auto_decompress=False,
-        shutdown_timeout=grace_s,
-    )
+    bounds = within_open_files(Bounds())
+    runner = BoundedRunner(make_app(), bounds=bounds, log=log, grace_s=grace_s)
     await runner.setup()
     try:
-        await _listen(partial(_site, runner, listen, tls, shared=shared), listen, setting, log)
+        opening = partial(_open, runner, listen, tls, bounds, shared=shared)
+        listening = await _listen(opening, listen, setting, log)
         log("service.listening", addr=str(listen), tls=tls is not None)
         await stopping.wait()
         log("service.stopping")
+        listening.close()
     finally:
         await runner.cleanup()
 
 
-async def _listen(make_site: Callable[[], web.BaseSite], listen: Address, setting: str, log: Log) -> None:
+async def _listen(
+    opening: Callable[[], Awaitable[asyncio.AbstractServer]], listen: Address, setting: str, log: Log
+) -> asyncio.AbstractServer:
     until = time.monotonic() + LEAVING_S
     waits = False
     while True:
-        site = make_site()
         try:
-            await site.start()
+            return await opening()
         except OSError as error:
-            await site.stop()
             if error.errno != errno.EADDRINUSE or time.monotonic() > until:
                 raise _cannot_listen(listen, setting, error) from error
             if not waits:
                 log("service.waiting", problem=f"{listen} is taken")
             waits = True
             await asyncio.sleep(TAKEN_POLL_S)
-        else:
-            return
 
 
 def require_free(listen: Address, setting: str) -> None:
@@ -186,11 +175,33 @@ def _taken(listen: Address) -> OSError | None:
     return None
 
 
-def _site(runner: web.AppRunner, listen: Address, tls: ssl.SSLContext | None, *, shared: bool) -> web.BaseSite:
+async def _open(
+    runner: BoundedRunner, listen: Address, tls: ssl.SSLContext | None, bounds: Bounds, *, shared: bool
+) -> asyncio.AbstractServer:
+    loop, protocol = asyncio.get_running_loop(), runner.server
+    assert protocol is not None  # noqa: S101 - set up by the caller
+    # Not aiohttp's sites: they leave a client a minute for its handshake, and half of one for its good-bye.
+    handshake_s, good_bye_s = (bounds.head_s, bounds.linger_s) if tls else (None, None)
     if listen.unix:
         _remove_stale(Path(listen.unix))
-        return web.UnixSite(runner, listen.unix, ssl_context=tls, backlog=BACKLOG)
-    return web.TCPSite(runner, listen.host or None, listen.port, ssl_context=tls, backlog=BACKLOG, reuse_port=shared or None)
+        return await loop.create_unix_server(
+            protocol,
+            listen.unix,
+            ssl=tls,
+            backlog=BACKLOG,
+            ssl_handshake_timeout=handshake_s,
+            ssl_shutdown_timeout=good_bye_s,
+        )
+    return await loop.create_server(
+        protocol,
+        listen.host or None,
+        listen.port,
+        ssl=tls,
+        backlog=BACKLOG,
+        reuse_port=shared or None,
+        ssl_handshake_timeout=handshake_s,
+        ssl_shutdown_timeout=good_bye_s,
+    )
 
 
 def _remove_stale(path: Path) -> None:

@@ -17,8 +17,9 @@ from authsvc.decide.journal import JournalEntry, Kind
 from authsvc.errors import Unavailable
 from authsvc.metrics import TABLE
 from tests.authsvc import redis_servers
-from tests.authsvc.redis_servers import KINDS, REAL_KINDS, RealServer, Server, until
+from tests.authsvc.redis_servers import KINDS, REAL_KINDS, RealServer, Server
 from tests.authsvc.spooled import issuance, refusal
+from tests.waiting import until
 from wharfinger.runtime.metrics import Board
 from wharfinger.wire import keys
 from wharfinger.wire.issuance import issuance_from_fields, refusal_from_fields
