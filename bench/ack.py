@@ -13,7 +13,7 @@ from typing import Final
 
 import empty_server
 import redis
-from machine import describe, fdatasyncs
+from machine import Watch, fdatasyncs
 from posts import at_once, in_turn
 from programs import House, free_port, house, program, store, wait_for, wait_ready, wharfinger
 from report import ms, p50_p99, percentile, remark, table, title
@@ -93,6 +93,7 @@ def while_settling(home: House, client: redis.Redis, ports: Ports, traffic: Traf
 
 def main() -> None:
     """Measure and print."""
+    watch = Watch()
     with house(tour=False) as home, store(home.folder) as valkey, closing(redis.Redis.from_url(valkey.url)) as client:
         traffic = Traffic(home)
         with servers(home) as ports:
@@ -103,8 +104,8 @@ def main() -> None:
             empties, empty_rate = at_once(CLIENTS, ports.empty, home.secret(), many)
             acks, rate = at_once(CLIENTS, ports.notifier, home.secret(), many)
             settling = while_settling(home, client, ports, traffic)
-    title("Ack")
-    remark(f"{describe()}. A new connection for each notification; ratios are to the first two lines together.")
+    title("Ack", watch.describe())
+    remark("A new connection for each notification; ratios are to the first two lines together.")
     rows = [
         ("append of 1.3 kB and fdatasync, same folder", *p50_p99(alone.syncs), "", "", ""),
         ("empty aiohttp answer", *p50_p99(alone.empties), "", "", ""),

@@ -1,6 +1,6 @@
 """Every measurement, one after the other, as markdown on standard output: ``python bench/all.py >figures.md``.
 
-Each is a program of its own. Before each it waits a while for a quiet machine: figures of a shared one are worth little.
+Each is a program of its own. Before each it waits a while for a quiet machine; each says what others used all the same.
 """
 
 import argparse
@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import Final
 
-from machine import QUIET_LOAD, load, wait_until_quiet
+from machine import wait_until_quiet
 
 MEASUREMENTS: Final = ("tokens", "ack", "trigger", "settle", "idle", "commands")
 LONGEST_WAIT_S: Final = 900
@@ -23,10 +23,7 @@ def main() -> None:
     for name in MEASUREMENTS:
         if not told.now:
             wait_until_quiet(LONGEST_WAIT_S)
-        busy = load()
         subprocess.run([sys.executable, Path(__file__).with_name(f"{name}.py")], check=True)
-        if busy >= QUIET_LOAD:
-            print(f"NOTE: others were at work when this began (load {busy:.1f}).", flush=True)
 
 
 if __name__ == "__main__":

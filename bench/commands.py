@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 import redis
-from machine import describe
+from machine import Watch
 from programs import House, house, program, store, wait_for, wharfinger
 from report import ms, percentile, remark, table, title
 from traffic import Traffic
@@ -37,6 +37,7 @@ def some_token(home: House) -> str:
 
 def main() -> None:
     """Measure and print."""
+    watch = Watch()
     script = Path(sys.executable).with_name("wharfinger")
     with house(tour=False) as home:
         commands: dict[str, list[str | Path]] = {
@@ -52,8 +53,8 @@ def main() -> None:
                 if run:  # the first only fills the disk's cache
                     taken[name].append(seconds)
     least = percentile(taken["python, doing nothing"], 50)
-    title("Commands")
-    remark(f"{describe()}. {RUNS} runs of each, in turn; the goal for --help and check is well under {GOAL_S * 1_000:.0f} ms.")
+    title("Commands", watch.describe())
+    remark(f"{RUNS} runs of each, in turn; the goal for --help and check is well under {GOAL_S * 1_000:.0f} ms.")
     rows = [
         (name, ms(percentile(runs, 50)), ms(max(runs)), f"{percentile(runs, 50) / least:.1f}") for name, runs in taken.items()
     ]

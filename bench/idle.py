@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 import redis
-from machine import cpu_percents, describe, pss_mb
+from machine import Watch, cpu_percents, pss_mb
 from programs import House, house, processes, program, wait_for, wait_ready, wharfinger
 from report import remark, table, title
 from traffic import EVENTS_A_TOKEN, RECORDS_A_TOKEN, Traffic
@@ -52,6 +52,7 @@ def work_a_little(home: House) -> None:
 
 def main() -> None:
     """Measure and print."""
+    watch = Watch()
     with house(tour=False) as home, program(wharfinger("up", "--data", home.folder), home.folder / "up.log") as up:
         for port in (home.ports.auth, home.ports.notifier):
             wait_ready(f"http://127.0.0.1:{port}/readyz")
@@ -60,8 +61,8 @@ def main() -> None:
         work_a_little(home)
         worked = costs(pids)
         assert processes(home, up.pid) == pids
-    title("Idle")
-    remark(f"{describe()}. CPU over {WATCHED_S} s, in percent of one core; memory as PSS.")
+    title("Idle", watch.describe())
+    remark(f"CPU over {WATCHED_S} s, in percent of one core; memory as PSS.")
     rows: list[tuple[str, ...]] = [_row(name, fresh[name], worked[name]) for name in pids]
     rows.append(_row("**all**", _sum(fresh), _sum(worked)))
     table(

@@ -17,11 +17,32 @@ RECORD_BYTES: Final = 1_300
 """A notification as registries send it."""
 
 
-def describe() -> str:
-    """One line about the machine, without its name."""
-    cpu = re.search(r"^model name\s*:\s*(.+)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
-    kind = cpu[1].strip() if cpu else platform.machine()
-    return f"{os.cpu_count()} cores ({kind}), Linux {platform.release()}, Python {platform.python_version()}"
+class Watch:
+    """Watches from its making on how much of the machine others take: figures of a shared machine are worth less."""
+
+    def __init__(self) -> None:
+        self._began = time.monotonic()
+        self._busy_s, self._ours_s = _busy_s(), _ours_s()
+
+    def describe(self) -> str:
+        """One line about the machine, without its name, and about the others on it; once all our programs have ended."""
+        cpu = re.search(r"^model name\s*:\s*(.+)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
+        kind = cpu[1].strip() if cpu else platform.machine()
+        passed = (time.monotonic() - self._began) * (os.cpu_count() or 1)
+        others = (_busy_s() - self._busy_s) - (_ours_s() - self._ours_s)
+        named = f"{os.cpu_count()} cores ({kind}), Linux {platform.release()}, Python {platform.python_version()}"
+        return f"{named}; others used {max(0.0, 100 * others / passed):.0f} % of the cores meanwhile"
+
+
+def _busy_s() -> float:
+    # user, nice, system, idle, iowait, irq, softirq, steal: all but idle and iowait, stolen time too.
+    ticks = [int(field) for field in Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9]]
+    return (sum(ticks) - ticks[3] - ticks[4]) / os.sysconf("SC_CLK_TCK")
+
+
+def _ours_s() -> float:
+    told = os.times()
+    return told.user + told.system + told.children_user + told.children_system
 
 
 def load() -> float:

@@ -21,9 +21,9 @@ def p50_p99(seconds: Sequence[float]) -> tuple[str, str]:
     return ms(percentile(seconds, 50)), ms(percentile(seconds, 99))
 
 
-def title(text: str) -> None:
-    """Print a heading."""
-    print(f"\n## {text}\n", flush=True)
+def title(text: str, machine: str) -> None:
+    """Print a heading, and what it was measured on."""
+    print(f"\n## {text}\n\n{machine}.\n", flush=True)
 
 
 def remark(text: str) -> None:

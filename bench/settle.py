@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final
 
 import redis
-from machine import cpu_s, describe
+from machine import Watch, cpu_s
 from programs import House, house, program, store, wait_for, wharfinger
 from report import remark, table, title
 from sampling import sample
@@ -103,6 +103,7 @@ def profile(home: House, client: redis.Redis, traffic: Traffic) -> list[tuple[st
 
 def main() -> None:
     """Measure and print."""
+    watch = Watch()
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--records", type=int, nargs="+", default=list(SIZES), help="sizes of the ledger to measure at")
     sizes = tuple(sorted(options.parse_args().records))
@@ -111,8 +112,8 @@ def main() -> None:
         paces = list(grow(home, client, traffic, sizes))
         size = (home.folder / "ledger.db").stat().st_size
         parts = profile(home, client, traffic)
-    title("Settle")
-    remark(f"{describe()}. Backlogs of {BACKLOG:,} tokens with {EVENTS_A_TOKEN} events each, in the worker's own batches.")
+    title("Settle", watch.describe())
+    remark(f"Backlogs of {BACKLOG:,} tokens with {EVENTS_A_TOKEN} events each, in the worker's own batches.")
     rows = [(f"{pace.before:,}", f"{pace.a_second:,.0f}", f"{pace.a_cpu_second:,.0f}") for pace in paces]
     table(("records in the ledger before", "records a second", "a second of its own CPU"), rows)
     remark(f"The ledger's file takes {size / (paces[-1].before + BACKLOG * RECORDS_A_TOKEN):,.0f} bytes a record.")

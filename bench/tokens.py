@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from load import at_rate
-from machine import CLIENT_CORE, SERVER_CORE, cpu_s, describe, openssl_signs, pss_mb
+from machine import CLIENT_CORE, SERVER_CORE, Watch, cpu_s, openssl_signs, pss_mb
 from programs import House, house, need, program, store, wait_ready, wharfinger
 from report import p50_p99, remark, table, title
 from sampling import sample
@@ -106,6 +106,7 @@ def add_rules(home: House) -> None:
 
 def main() -> None:
     """Measure and print."""
+    watch = Watch()
     need("wrk", "openssl", "taskset")
     with house(tour=False) as home, store(home.folder, core=CLIENT_CORE) as valkey:
         add_rules(home)
@@ -126,9 +127,9 @@ def main() -> None:
             parts = service.profile()
             memory = pss_mb(process.pid)
     limit = sum(signs) / len(signs)
-    title("Tokens")
+    title("Tokens", watch.describe())
     remark(
-        f"{describe()}. `openssl speed rsa2048`: {limit:,.0f} signatures a second on the service's core, mean of three runs "
+        f"`openssl speed rsa2048`: {limit:,.0f} signatures a second on the service's core, mean of three runs "
         "between the others."
     )
     runs = (

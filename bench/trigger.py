@@ -19,7 +19,7 @@ from datetime import datetime
 from typing import Any, Final, cast
 
 import redis
-from machine import cpu_s, describe
+from machine import Watch, cpu_s
 from programs import REGISTRY, House, house, need, processes, program, wait_for, wait_ready, wharfinger
 from report import ms, p50_p99, remark, table, title
 
@@ -176,6 +176,7 @@ def ways(home: House, pushes: Sequence[Push], received: Mapping[str, Webhook]) -
 
 def main() -> None:
     """Measure and print."""
+    watch = Watch()
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--rate", type=float, default=RATE, help="pushes a second")
     options.add_argument("--seconds", type=float, default=SECONDS)
@@ -187,11 +188,8 @@ def main() -> None:
         before = {name: cpu_s(pid) for name, pid in pids.items()}
         seen = ways(home, push_at_rate(home, name="bench", rate=told.rate, seconds=told.seconds), received)
         used = {name: cpu_s(pid) - before[name] for name, pid in pids.items()}
-    title("Trigger")
-    remark(
-        f"{describe()}. {len(seen)} pushes at {told.rate:g} a second, each a token, two blobs and a manifest, "
-        "for one webhook target."
-    )
+    title("Trigger", watch.describe())
+    remark(f"{len(seen)} pushes at {told.rate:g} a second, each a token, two blobs and a manifest, for one webhook target.")
     parts = [(name, [getattr(way, until) - getattr(way, since) for way in seen]) for name, since, until in PARTS]
     table(("", "p50 ms", "p99 ms"), [(name, *p50_p99(taken)) for name, taken in parts])
     table(("process", "CPU ms a push"), [(name, ms(seconds / len(seen))) for name, seconds in used.items()])

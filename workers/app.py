@@ -12,6 +12,7 @@ from typing import Final
 
 import redis
 from redis.backoff import ConstantBackoff
+from redis.client import Pipeline
 from redis.retry import Retry
 from rq import Queue, SimpleWorker
 from rq.serializers import JSONSerializer
@@ -146,12 +147,24 @@ def _work(url: str, queue: str, table: Mapping[str, Task]) -> int:
 
 
 class Worker(SimpleWorker):
-    """RQ's worker in one process. It asks a server that went away each second, not ever more seldom."""
+    """RQ's worker in one process. It asks a server that went away each second, not ever more seldom.
+
+    It says that it lives in one round trip, not three, each synced by the embedded store.
+    """
 
     max_connection_wait_time = 1.0
 
     def subscribe(self) -> None:
         """Not: commands come as signals, not by Redis. And RQ's thread for them would take the signals that are this one's."""
+
+    def heartbeat(self, timeout: int | None = None, pipeline: Pipeline | None = None) -> None:
+        """Say so; RQ does before and after each job, while somebody waits for it."""
+        if pipeline is not None:
+            super().heartbeat(timeout, pipeline)
+            return
+        with self.connection.pipeline(transaction=False) as own:
+            super().heartbeat(timeout, own)
+            own.execute()
 
 
 def _clear(client: redis.Redis) -> None:

@@ -42,7 +42,7 @@ class RedisStreams:
                 read = self._abandoned() or self._unread()
             except redis.ResponseError as error:
                 # The server came back empty: without the group, without the entries.
-                if not str(error).startswith("NOGROUP"):
+                if "NOGROUP" not in str(error):  # not at the start: a pipeline says first which command it was
                     raise
                 self._has_groups = False
                 self._ensure_groups()
@@ -99,9 +99,11 @@ class RedisStreams:
         self._has_groups = True
 
     def _abandoned(self) -> list[tuple[str, list[Raw]]]:
-        found = []
+        pipeline = self._redis.pipeline(transaction=False)
         for stream in keys.STREAMS:
-            claimed = self._redis.xautoclaim(stream, keys.SETTLE_GROUP, self._consumer, CLAIM_MS, "0-0", count=BATCH)
+            pipeline.xautoclaim(stream, keys.SETTLE_GROUP, self._consumer, CLAIM_MS, "0-0", count=BATCH)
+        found = []
+        for stream, claimed in zip(keys.STREAMS, pipeline.execute(), strict=True):
             # An entry that was trimmed meanwhile comes back without fields.
             entries = [(ident, fields) for ident, fields in cast("tuple[object, list[Raw]]", claimed)[1] if fields]
             if entries:
