@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import click
 
+from wharfinger.ledger.log_keys import key_faults
 from wharfinger.policy import CompileError, compile_acl
 from wharfinger.policy.glob import Glob, MalformedGlob
 from wharfinger.runtime.configuration import Fault, Loaded, load
@@ -47,8 +48,9 @@ def read(place: Place) -> Loaded:
     loaded = load(place.config, data=place.data, environ=os.environ)
     if loaded.settings is None:
         return loaded
-    found = tuple(sorted((*loaded.found, *_policy_faults(loaded.settings), *_glob_faults(loaded.settings))))
-    return Loaded(loaded.settings if all(fault.warning for fault in found) else None, found)
+    settings = loaded.settings
+    found = tuple(sorted((*loaded.found, *_policy_faults(settings), *_glob_faults(settings), *_log_faults(settings))))
+    return Loaded(settings if all(fault.warning for fault in found) else None, found)
 
 
 def settings_or_exit(place: Place) -> Settings:
@@ -85,4 +87,14 @@ def _glob_faults(settings: Settings) -> list[Fault]:
             except MalformedGlob as error:
                 key = f"deploy.rules {rule.name}: match.{name}"
                 faults.append(Fault(rule.line, key, f"{pattern!r} is no glob: {error}", "see docs/configuration.md on globs"))
+    return faults
+
+
+def _log_faults(settings: Settings) -> list[Fault]:
+    log = settings.workers.log
+    faults = [Fault(one.line, f"ledger.{one.setting}", one.problem, one.remedy) for one in key_faults(log)]
+    if log.key is None:
+        problem = f"there is no {log.key_file}: this machine signs no checkpoints of the log"
+        remedy = "`wharfinger init` makes one; if the log had one before, restore that (docs/audit.md)"
+        faults.append(Fault(log.line, "ledger.log_key_file", problem, remedy, warning=True))
     return faults

@@ -25,6 +25,9 @@ MIN_SECRET: Final = 16
 MIN_JTI_KEY: Final = 32
 DAY_S: Final = 86_400
 MIN_EXPIRATION_S: Final = 60
+LOG_KEY: Final = "log.key"
+"""The log's own key below ``data``, unless the file names another."""
+MIN_CHECKPOINT_S: Final = 1.0
 _BCRYPT: Final = re.compile(r"\$2[aby]\$[0-9]{2}\$[./A-Za-z0-9]{53}", re.ASCII)
 _NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
 _PORT_MAX: Final = 65_535
@@ -76,7 +79,7 @@ def load(file: Path, *, data: Path, environ: Mapping[str, str]) -> Loaded:
 def _settings(top: Section, file: Path, data: Path) -> typed.Settings | None:
     redis_url = _redis(top.section("redis"))
     embedded = redis_url is None
-    ledger_url = _ledger(top.section("ledger"), data)
+    ledger_url, log = _ledger(top.section("ledger"), data)
     server = _required(top, "server")
     token = _required(top, "token")
     listen, tls = _server(server)
@@ -100,7 +103,7 @@ def _settings(top: Section, file: Path, data: Path) -> typed.Settings | None:
         embedded=embedded,
         auth=typed.AuthSettings(listen, tls, token_settings, users, acl, url),
         notifier=typed.NotifierSettings(notifier_listen, sources, spill, url),
-        workers=typed.WorkerSettings(ledger_url, url, spill, token_settings.jti_keys, sources, deploy),
+        workers=typed.WorkerSettings(ledger_url, url, spill, token_settings.jti_keys, sources, deploy, log),
     )
 
 
@@ -121,17 +124,56 @@ def _redis(section: Section | None) -> str | None:
     return url
 
 
-def _ledger(section: Section | None, data: Path) -> str:
+def _ledger(section: Section | None, data: Path) -> tuple[str, typed.LogSettings]:
     default = f"sqlite:///{data.absolute() / 'ledger.db'}"
     if section is None:
-        return default
-    url = section.expanded("url") or default
+        return default, _log(None, data)
+    url, log = section.expanded("url") or default, _log(section, data)
     section.done()
     if url.startswith("postgresql"):
         section.fault("url", "PostgreSQL is known, but not built yet", "use sqlite:///PATH")
     elif not url.startswith("sqlite:///"):
         section.fault("url", "is not a sqlite:///PATH URL", "write sqlite:////absolute/path, or leave it out")
-    return url
+    return url, log
+
+
+def _log(section: Section | None, data: Path) -> typed.LogSettings:
+    file = data / LOG_KEY
+    if section is None:
+        return typed.LogSettings(key=_read_if_there(file), key_file=file)
+    named = section.path_of("log_key_file")
+    if named is not None and not named.is_file():
+        section.fault("log_key_file", f"there is no file {named}", "restore it, or make one as docs/audit.md shows")
+    every = section.parsed("checkpoint_every", parse_duration, "write 60s", default=typed.CHECKPOINT_EVERY_S)
+    if every < MIN_CHECKPOINT_S:
+        section.fault("checkpoint_every", f"is below {MIN_CHECKPOINT_S:.0f} s", "write 60s")
+    entries = [Section(node, key, section.faults, section.environ, section.folder) for key, node in section.items("witnesses")]
+    return typed.LogSettings(
+        key=_read_if_there(named or file),
+        key_file=named or file,
+        origin=section.text("origin", "") or "",
+        former_vkeys=section.texts("former_vkeys"),
+        checkpoint_every_s=every,
+        witnesses=tuple(_witness(entry) for entry in entries),
+        line=section.line,
+    )
+
+
+def _witness(section: Section) -> typed.Witness:
+    name = section.text("name", required=True) or ""
+    url = section.parsed("url", parse_base_url, "write https://witness.example/prefix", default="", required=True)
+    vkey = section.text("vkey", required=True) or ""
+    allow = _networks(section)
+    section.done()
+    return typed.Witness(name, url, vkey, allow, section.line)
+
+
+def _read_if_there(file: Path) -> Secret | None:
+    # A machine that runs no workers signs no checkpoints, and needs no key for it.
+    try:
+        return Secret(file.read_bytes())
+    except OSError:
+        return None
 
 
 def _pair(section: Section) -> TlsPair | None:
@@ -426,4 +468,4 @@ def parse_base_url(text: str) -> str:
     return text.rstrip("/")
 
 
-__all__ = ["Fault", "Loaded", "is_null", "load"]
+__all__ = ["LOG_KEY", "Fault", "Loaded", "is_null", "load"]

@@ -13,6 +13,7 @@ Network = IPv4Network | IPv6Network
 
 AUTH_PORT: Final = 5001
 NOTIFIER_PORT: Final = 5002
+CHECKPOINT_EVERY_S: Final = 60.0
 
 
 class Secret:
@@ -188,6 +189,34 @@ class DeploySettings:
 
 
 @dataclass(frozen=True, slots=True)
+class Witness:
+    """Who is asked to cosign the log's checkpoints. ``vkey``: its verifier key; ``allow``: private networks it may be in."""
+
+    name: str
+    url: str
+    vkey: str
+    allow: tuple[Network, ...]
+    line: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogSettings:
+    """How the log's checkpoints are signed.
+
+    ``key``: an Ed25519 key, PEM; None: this machine has none. ``origin``: the log's name; empty: made of the key.
+    ``former_vkeys``: keys whose checkpoints still count.
+    """
+
+    key: Secret | None
+    key_file: Path
+    origin: str = ""
+    former_vkeys: tuple[str, ...] = ()
+    checkpoint_every_s: float = CHECKPOINT_EVERY_S
+    witnesses: tuple[Witness, ...] = ()
+    line: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class WorkerSettings:
     """All that workers are told. ``jti_keys``: every key that ever minted ids still to be verified."""
 
@@ -197,6 +226,7 @@ class WorkerSettings:
     jti_keys: tuple[Secret, ...]
     sources: tuple[Source, ...]
     deploy: DeploySettings
+    log: LogSettings
 
 
 @dataclass(frozen=True, slots=True)
