@@ -49,8 +49,9 @@ def postgresql() -> Iterator[Server]:
         check=False,
     )
     assert made.returncode == 0, made.stderr
+    # No test pulls the plug, so nothing waits for the disk.
     command = [
-        *prefix, binaries / "postgres", "-D", data, "-p", str(port), "-c", "listen_addresses=127.0.0.1",
+        *prefix, binaries / "postgres", "-D", data, "-p", str(port), "-c", "listen_addresses=127.0.0.1", "-c", "fsync=off",
         "-c", f"unix_socket_directories={folder}",
     ]  # fmt: skip
     program = spawn(command, folder / "server.log")

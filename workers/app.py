@@ -17,13 +17,17 @@ from redis.retry import Retry
 from rq import Queue, SimpleWorker
 from rq.serializers import JSONSerializer
 
+from wharfinger.ledger.checkpoints import key_problem
 from wharfinger.ledger.database import Database
 from wharfinger.ledger.errors import LedgerMisuse, LedgerUnavailable
+from wharfinger.ledger.log_keys import log_keys
+from wharfinger.runtime.errors import Misconfigured
 from wharfinger.runtime.log import Log, to_stderr
 from wharfinger.runtime.settings import WorkerSettings
 from wharfinger.wire import keys
 from wharfinger.wire.jti import JtiKeys
 from workers.adapters.bodies import SpilledBodies
+from workers.adapters.checkpoints import LedgersCheckpoints, LedgersHead
 from workers.adapters.destinations import ConfiguredDestinations
 from workers.adapters.housekeeping import RedisHousekeeping
 from workers.adapters.issuances import StoredIssuances
@@ -32,11 +36,14 @@ from workers.adapters.registry import RegistryTags
 from workers.adapters.retention import LedgerRetention
 from workers.adapters.streams import RedisStreams
 from workers.adapters.wake_ups import RqWakeUps
+from workers.adapters.witness import CosignersInThreads, HttpWitness
+from workers.cosign import Cosign
 from workers.decide.plan import Planner
 from workers.decide.rules import compile_rules
 from workers.deliver import Deliver
 from workers.errors import Unavailable
 from workers.settle import Settle
+from workers.sign import Sign
 from workers.sweep import Sweep
 from workers.tasks import Task, deliver_table, settle_table, table_job
 
@@ -93,10 +100,15 @@ def run_deliver(settings: WorkerSettings, log: Log) -> int:
 
 
 def run_sweep(settings: WorkerSettings, log: Log) -> int:
-    """The sweeper, until SIGTERM or SIGINT: a look each second, tidying each minute."""
+    """The sweeper, until SIGTERM or SIGINT: a look each second, tidying each minute, and the log signed on the way."""
     signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
     client, database = _redis(settings.redis_url), Database(settings.ledger_url)
     streams = RedisStreams(client, consumer="sweep")
+    try:
+        sign = signing(settings, database, log)
+    except Misconfigured as fault:
+        log("worker.misconfigured", problem=str(fault))
+        return MISCONFIGURED
     sweep = Sweep(
         streams=streams,
         outbox=LedgerOutbox(database, _now_ms),
@@ -112,6 +124,9 @@ def run_sweep(settings: WorkerSettings, log: Log) -> int:
         if look % TIDY_EVERY == 0:
             # Whatever became of the look: tidying is what gives a full server room again.
             _look(sweep.tidy, log)
+        # Apart: the log is signed while Redis is away, and a fault of signing keeps no delivery waiting.
+        if sign is not None:
+            _look(sign.run, log)
     return STOPPED
 
 
@@ -127,6 +142,25 @@ def _stopped(wait_s: float) -> bool:
     found = signal.sigtimedwait(STOP_SIGNALS, wait_s)
     # Python returns an empty one after a SIGSTOP that lasted longer than the wait.
     return found is not None and found.si_signo in STOP_SIGNALS
+
+
+def signing(settings: WorkerSettings, database: Database, log: Log) -> Sign | None:
+    """The signing of the log; None where there is no key, and no log that was signed with one. Raises Misconfigured."""
+    keys = log_keys(settings.log)
+    with database.reading() as connection:
+        problem = key_problem(connection, keys)
+    if problem:
+        raise Misconfigured(problem)
+    if keys.signer is None:
+        log("sign.idle", problem=f"there is no {settings.log.key_file}: the log is not signed")
+        return None
+    cosigns = [
+        Cosign(one.name, keys.witnesses[one.name], HttpWitness(one), LedgersCheckpoints(database), log)
+        for one in settings.log.witnesses
+    ]
+    every_ms = int(settings.log.checkpoint_every_s * 1_000)
+    head = LedgersHead(database, keys, keys.signer, every_ms=every_ms, clock=_now_ms)
+    return Sign(head=head, cosigners=CosignersInThreads(cosigns, log), every_ms=every_ms, clock=_now_ms, log=log)
 
 
 def _work(url: str, queue: str, table: Mapping[str, Task]) -> int:

@@ -8,11 +8,14 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
+from wharfinger.ledger.checkpoint import Nothing, Refuse, SignedCheckpoint
+from wharfinger.ledger.note import Signature
 from wharfinger.ledger.values import Claim, DeliveryState, Entry, Settled, Standing
 from wharfinger.wire import keys
 from wharfinger.wire.issuance import Issuance, Refusal
 from wharfinger.wire.names import Account, DeliveryId, Jti
 from wharfinger.wire.notification import Notification, StoredNotification
+from workers.decide.cosigning import WitnessAnswer
 from workers.decide.order import Order, Sent
 from workers.decide.plan import Unreadable
 
@@ -202,6 +205,46 @@ class Retention(Protocol):
 
     def prune(self) -> int:
         """Some of it; how many records went. Raises LedgerUnavailable."""
+
+
+# What signing the log needs.
+
+
+class LogHead(Protocol):
+    """The log, as far as it is committed. All raise LedgerUnavailable."""
+
+    def news(self) -> bool:
+        """Whether there are records that no checkpoint has."""
+
+    def sign(self) -> SignedCheckpoint | Nothing | Refuse:
+        """Sign it and keep the checkpoint, unless there is no news or it is not the log that was signed before."""
+
+
+class Cosigners(Protocol):
+    """The witnesses."""
+
+    def wake(self) -> None:
+        """Have each asked for what it has not cosigned yet; waits for none."""
+
+
+class SignedLog(Protocol):
+    """What is signed, and what a witness said of it. All raise LedgerUnavailable."""
+
+    def newest(self) -> SignedCheckpoint | None:
+        """The newest checkpoint."""
+
+    def proof(self, old: int, new: int) -> Sequence[bytes]:
+        """That the log of one size began as that of another."""
+
+    def add(self, size: int, cosignature: Signature) -> None:
+        """Keep a cosignature. Crash before: the witness is asked again, and says it again."""
+
+
+class Witness(Protocol):
+    """Somebody who cosigns checkpoints."""
+
+    def ask(self, body: bytes) -> WitnessAnswer:
+        """``add-checkpoint``. Raises Unavailable."""
 
 
 Clock = Callable[[], int]

@@ -11,6 +11,7 @@ from cryptography import x509
 from authsvc.adapters.signing import load_key
 from authsvc.decide.keys import EXPIRY_WARNING_S, PublicKey, current, warnings
 from authsvc.errors import Misconfigured
+from wharfinger.ledger.log_keys import key_faults
 from wharfinger.policy import CompileError, compile_acl
 from wharfinger.policy import Fault as PolicyFault
 from wharfinger.policy.expectation import failures
@@ -52,6 +53,16 @@ def deploy_findings(workers: WorkerSettings) -> Iterator[Fault]:
             except MalformedGlob as error:
                 key = f"deploy.rules {rule.name}: match.{name}"
                 yield Fault(rule.line, key, f"{pattern!r} is no glob: {error}", "see docs/configuration.md on globs")
+
+
+def log_findings(workers: WorkerSettings) -> Iterator[Fault]:
+    """Of the log's key and its witnesses."""
+    log = workers.log
+    yield from (Fault(one.line, f"ledger.{one.setting}", one.problem, one.remedy) for one in key_faults(log))
+    if log.key is None:
+        problem = f"there is no {log.key_file}: this machine signs no checkpoints of the log"
+        remedy = "`wharfinger init` makes one; if the log had one before, restore that (docs/audit.md)"
+        yield Fault(log.line, "ledger.log_key_file", problem, remedy, warning=True)
 
 
 def key_findings(auth: AuthSettings, *, now: int) -> Iterator[Fault]:

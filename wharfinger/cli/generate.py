@@ -13,6 +13,7 @@ import bcrypt
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
 
@@ -45,6 +46,11 @@ def new_certificate(key_pem: bytes, names: Sequence[str], *, now: datetime) -> b
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
     )
     return builder.sign(key, hashes.SHA256()).public_bytes(Encoding.PEM)
+
+
+def new_log_key() -> bytes:
+    """An Ed25519 key, PEM: it signs the log's checkpoints, and nothing else."""
+    return Ed25519PrivateKey.generate().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
 
 
 def new_jti_key() -> bytes:

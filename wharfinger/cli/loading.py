@@ -11,7 +11,7 @@ from typing import Any, Final, NoReturn
 
 import click
 
-from wharfinger.cli.findings import as_fault, deploy_findings, key_findings, policy_findings
+from wharfinger.cli.findings import as_fault, deploy_findings, key_findings, log_findings, policy_findings
 from wharfinger.policy import CompileError, Policy, compile_acl
 from wharfinger.runtime.configuration import Access, Fault, Loaded, load, load_access
 from wharfinger.runtime.settings import Settings
@@ -52,6 +52,7 @@ def read(place: Place, *, keys: bool = False) -> Loaded:
     found = [] if loaded.access is None else list(policy_findings(loaded.access))
     if loaded.settings is not None:
         found += deploy_findings(loaded.settings.workers)
+        found += log_findings(loaded.settings.workers)
     if loaded.settings is not None and keys:
         found += key_findings(loaded.settings.auth, now=int(time.time()))
     return loaded.with_findings(tuple(found))

@@ -31,7 +31,7 @@ class Frontier:
     roots: tuple[bytes, ...] = ()
 
     def __post_init__(self) -> None:
-        if len(self.roots) != self.size.bit_count() or any(len(root) != HASH_BYTES for root in self.roots):
+        if self.size < 0 or len(self.roots) != self.size.bit_count() or any(len(root) != HASH_BYTES for root in self.roots):
             raise ValueError(f"a tree of {self.size} leaves has {self.size.bit_count()} subtrees of 32-byte roots")
 
     def append(self, leaves: Iterable[bytes]) -> Self:

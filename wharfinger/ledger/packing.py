@@ -3,8 +3,9 @@
 The first byte says the form; what fits none is kept as it is written.
 """
 
+import binascii
 import re
-import uuid
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from wharfinger.wire.jti import ALPHABET, LENGTH, has_shape
@@ -16,8 +17,11 @@ _UUID: Final = b"\x03"
 _HEX: Final = {"sha256": (_SHA256, 64), "sha512": (_SHA512, 128)}
 _LOWER_HEX: Final = re.compile(r"[0-9a-f]+", re.ASCII)
 _UUID_SHAPE: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
-_JTI_BYTES: Final = 20
-_VALUE: Final = {letter: value for value, letter in enumerate(ALPHABET)}
+_MASK_BYTES: Final = 2
+_HASH_BYTES: Final = 32
+_BASE64: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+_OURS: Final = bytes.maketrans(_BASE64, ALPHABET.encode())
+_THEIRS: Final = bytes.maketrans(ALPHABET.encode(), _BASE64)
 
 
 def pack_digest(digest: str) -> bytes | None:
@@ -42,7 +46,7 @@ def unpack_digest(packed: bytes | None) -> str:
 def pack_id(text: str) -> bytes | None:
     """An id of an event, a request, an instance: most are UUIDs."""
     if _UUID_SHAPE.fullmatch(text):
-        return _UUID + uuid.UUID(text).bytes
+        return _UUID + bytes.fromhex(text.replace("-", ""))
     if text.startswith("sha256:"):
         return pack_digest(text)
     return _TEXT + text.encode() if text else None
@@ -51,7 +55,8 @@ def pack_id(text: str) -> bytes | None:
 def unpack_id(packed: bytes | None) -> str:
     """The id's text."""
     if packed and packed.startswith(_UUID):
-        return str(uuid.UUID(bytes=packed[1:]))
+        digits = packed[1:].hex()
+        return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
     return unpack_digest(packed)
 
 
@@ -71,15 +76,28 @@ def pack_jti(jti: str) -> bytes | None:
         return None
     if not has_shape(jti):
         raise ValueError("not of the shape of a token id")
-    number = 0
-    for letter in jti:
-        number = number << 6 | _VALUE[letter]
-    return number.to_bytes(_JTI_BYTES)
+    # Base64 in another alphabet, with two letters of zeroes before: 168 bits, of which the first byte is none of ours.
+    return binascii.a2b_base64(b"AA" + jti.encode().translate(_THEIRS))[1:]
 
 
 def unpack_jti(packed: bytes | None) -> str:
     """The token id's text."""
     if packed is None:
         return ""
-    number = int.from_bytes(packed)
-    return "".join(ALPHABET[number >> shift & 63] for shift in range(6 * (LENGTH - 1), -1, -6))
+    return binascii.b2a_base64(b"\x00" + packed, newline=False)[-LENGTH:].translate(_OURS).decode()
+
+
+def pack_commitments(committed: Mapping[str, str], names: Sequence[str]) -> bytes:
+    """Commitments as an erased record keeps them: two bytes that say which of the names are there, then their hashes."""
+    there = [name for name in names if name in committed]
+    mask = sum(1 << names.index(name) for name in there)
+    return mask.to_bytes(_MASK_BYTES) + b"".join(bytes.fromhex(committed[name]) for name in there)
+
+
+def unpack_commitments(packed: bytes, names: Sequence[str]) -> dict[str, str]:
+    """The commitments by name. Raises ValueError: damaged, or of a newer version."""
+    mask, hashes = int.from_bytes(packed[:_MASK_BYTES]), packed[_MASK_BYTES:]
+    if mask >> len(names) or len(hashes) != mask.bit_count() * _HASH_BYTES:
+        raise ValueError("the kept commitments are damaged, or of a newer version")
+    there = [name for at, name in enumerate(names) if mask >> at & 1]
+    return {name: hashes[at * _HASH_BYTES : (at + 1) * _HASH_BYTES].hex() for at, name in enumerate(there)}

@@ -135,11 +135,11 @@ def trace(database: Database, ref: str) -> Trace:
 
 def _events(connection: Connection, words: Words, ref: str) -> list[TracedEvent]:
     seqs: set[int] = set()
-    for named in _named(connection, words, ref):
+    for conditions in named(connection, words, ref):
         # What changed the registry before what only read it: the push is never crowded out by pulls.
         query = (
             select(_R.seq)
-            .where(_R.kind == CODES[RecordKind.EVENT], *named)
+            .where(_R.kind == CODES[RecordKind.EVENT], *conditions)
             .order_by(_R.action.in_(_MEANT).desc(), _R.seq.desc())
             .limit(MAX_EVENTS)
         )
@@ -148,7 +148,7 @@ def _events(connection: Connection, words: Words, ref: str) -> list[TracedEvent]
     return [_event(one) for one in found if one.record.kind is RecordKind.EVENT][-MAX_EVENTS:]
 
 
-def _named(connection: Connection, words: Words, ref: str) -> Iterator[tuple[ColumnElement[bool], ...]]:
+def named(connection: Connection, words: Words, ref: str) -> Iterator[tuple[ColumnElement[bool], ...]]:
     """Each way in which a reference may name events, as conditions that an index answers."""
     repository, colon, tag = ref.rpartition(":")
     digest = pack_digest(ref.partition("@")[2] or ref)

@@ -6,6 +6,8 @@ The dictionary is part of the format: a version of it is never changed, a better
 import zlib
 from typing import Final
 
+MAX_RAW: Final = 64 * 1024 * 1024
+"""Bytes that a stored event can unfold to: twice what the notifier takes. What claims more is damaged, or meant to harm."""
 _VERSION: Final = b"\x01"
 _DICTIONARY: Final = (
     b'{"action":"delete","actor":{},"action":"mount","fromRepository":"library/","artifactType":"application/vnd.'
@@ -36,7 +38,7 @@ def unpack_raw(packed: bytes) -> bytes:
     """The event as it came. Raises ValueError: it is damaged."""
     try:
         inflater = zlib.decompressobj(-15, zdict=_DICTIONARY)
-        raw = inflater.decompress(packed[1:])
+        raw = inflater.decompress(packed[1:], MAX_RAW)
     except zlib.error as error:
         raise ValueError("the stored event is damaged") from error
     if not packed.startswith(_VERSION) or not inflater.eof:

@@ -4,9 +4,8 @@ What comes back equals what went in, for a leaf is rebuilt from its row.
 """
 
 from collections.abc import Iterable, Mapping
+from operator import itemgetter
 from typing import Any, Final
-
-from sqlalchemy import RowMapping
 
 from wharfinger.ledger.codes import CODES, WORDS
 from wharfinger.ledger.packing import (
@@ -43,15 +42,15 @@ def words_of(record: AuditRecord) -> Iterable[Word]:
     yield "user_agent", personal.user_agent
 
 
-def to_row(record: AuditRecord, *, seq: int, secret: bytes, numbers: Mapping[Word, int]) -> tuple[object, ...]:
-    """The row of a record, in the order of the table's columns.
+def to_row(record: AuditRecord, *, seq: int, secret: bytes | None, numbers: Mapping[Word, int]) -> tuple[object, ...]:
+    """The row of a record, in the order of the table's columns; ``secret``: None when it is erased.
 
     Raises:
         KeyError: a word of a fixed vocabulary has no number.
         ValueError: the record would not come back as it is: its raw hash is kept once, as the event's.
     """
     personal = record.personal
-    if personal.raw_sha256 != (record.event_sha if record.kind in _WITH_RAW else ""):
+    if personal.raw_sha256 != (record.event_sha if record.kind in WITH_RAW else ""):
         raise ValueError("a record's raw hash is its event's")
     values = {
         "seq": seq,
@@ -83,7 +82,7 @@ def to_row(record: AuditRecord, *, seq: int, secret: bytes, numbers: Mapping[Wor
         "detail": record.detail,
         "secret": secret,
         "account": numbers["account", personal.account],
-        "actor": "" if personal.actor == _usual_actor(record) else personal.actor,
+        "actor": "" if personal.actor == _usual_actor(record.kind, record.jti, personal.account) else personal.actor,
         "client_addr": numbers["client_addr", personal.client_addr],
         "claimed_addr": numbers["client_addr", personal.claimed_addr],
         "user_agent": numbers["user_agent", personal.user_agent],
@@ -91,48 +90,70 @@ def to_row(record: AuditRecord, *, seq: int, secret: bytes, numbers: Mapping[Wor
     return tuple(values.values())
 
 
-def numbers_of(row: RowMapping) -> set[int]:
+Row = Mapping[str, Any]
+"""A row of ``records``, by column."""
+
+
+def numbers_of(row: Row) -> tuple[int, ...]:
     """The words a row names."""
-    return {row[name] for name in (*PUBLIC_WORDS, *PERSONAL_WORDS, "from_repository", "credential")}
+    numbers: tuple[int, ...] = _WORDS_OF_ROW(row)
+    return numbers
 
 
-def from_row(row: RowMapping, texts: Mapping[int, str]) -> AuditRecord:
+_WORDS_OF_ROW: Final = itemgetter(*PUBLIC_WORDS, *PERSONAL_WORDS, "from_repository", "credential")
+
+
+def from_row(row: Row, texts: Mapping[int, str]) -> AuditRecord:
     """The record of a row; erased values are empty."""
-    kind, _, ident = texts[row["credential"]].partition("/")
-    public: dict[str, Any] = {name: WORDS[row[name]] for name in CODED} | {name: row[name] for name in _PLAIN}
-    public |= {name: texts[row[name]] for name in PUBLIC_WORDS}
-    jti = unpack_jti(row["jti"])
-    record = AuditRecord(
-        **public | {"kind": RecordKind(public["kind"])},
-        event_id=unpack_id(row["event_id"]) or _usual_id(public["kind"], jti),
-        event_sha=unpack_hash(row["event_sha"]),
+    kind, jti = RecordKind(WORDS[row["kind"]]), unpack_jti(row["jti"])
+    event_sha = unpack_hash(row["event_sha"])
+    credential_kind, _, credential_id = texts[row["credential"]].partition("/")
+    return AuditRecord(
+        kind=kind,
+        recorded_at=row["recorded_at"],
+        occurred_at=row["occurred_at"],
+        source=texts[row["source"]],
+        event_id=unpack_id(row["event_id"]) or _usual_id(kind, jti),
+        event_sha=event_sha,
+        action=WORDS[row["action"]],
+        object_kind=WORDS[row["object_kind"]],
+        repository=texts[row["repository"]],
         from_repository=texts[row["from_repository"]],
+        tag=row["tag"],
         digest=unpack_digest(row["digest"]),
         previous_digest=unpack_digest(row["previous_digest"]),
+        media_type=texts[row["media_type"]],
+        size=row["size"],
+        method=WORDS[row["method"]],
         request_id=unpack_id(row["request_id"]),
+        instance_id=texts[row["instance_id"]],
+        registry_host=texts[row["registry_host"]],
+        verdict=WORDS[row["verdict"]],
+        reason=row["reason"],
+        flags=texts[row["flags"]],
         jti=jti,
-        credential_kind=kind,
-        credential_id=ident,
+        credential_kind=credential_kind,
+        credential_id=credential_id,
+        detail=row["detail"],
+        personal=_personal(kind, jti, event_sha, row, texts),
     )
-    return record.with_personal(_personal(record, row, texts))
 
 
-def _personal(record: AuditRecord, row: RowMapping, texts: Mapping[int, str]) -> Personal:
+def _personal(kind: RecordKind, jti: str, event_sha: str, row: Row, texts: Mapping[int, str]) -> Personal:
     if row["secret"] is None:
         return Personal()
     account = texts[row["account"]]
-    named = record.with_personal(Personal(account=account))
     return Personal(
         account=account,
-        actor=row["actor"] or _usual_actor(named),
+        actor=row["actor"] or _usual_actor(kind, jti, account),
         client_addr=texts[row["client_addr"]],
         claimed_addr=texts[row["claimed_addr"]],
         user_agent=texts[row["user_agent"]],
-        raw_sha256=record.event_sha if record.kind in _WITH_RAW else "",
+        raw_sha256=event_sha if kind in WITH_RAW else "",
     )
 
 
-_WITH_RAW: Final = frozenset({RecordKind.EVENT, RecordKind.QUARANTINE})
+WITH_RAW: Final = frozenset({RecordKind.EVENT, RecordKind.QUARANTINE})
 """The kinds whose hash is of something that came, and so personal too."""
 
 
@@ -145,9 +166,9 @@ def _usual_id(kind: str, jti: str) -> str:
     return jti if kind == RecordKind.ISSUANCE else ""
 
 
-def _usual_actor(record: AuditRecord) -> str:
+def _usual_actor(kind: RecordKind, jti: str, account: str) -> str:
     # What an event of a token of ours says; not worth a column.
-    return f"{record.personal.account}#{record.jti}" if record.kind is RecordKind.EVENT and record.jti else ""
+    return f"{account}#{jti}" if kind is RecordKind.EVENT and jti else ""
 
 
 def _credential(record: AuditRecord) -> str:

@@ -18,6 +18,27 @@ ReadTile = Callable[[int, int], bytes]
 """The hashes of a tile, joined; as many as are there."""
 
 
+def tile_path(level: int, number: int, width: int = WIDTH) -> str:
+    """Where C2SP tlog-tiles has a tile, below a log's prefix: the number in groups of three digits."""
+    digits = f"{number:03d}"
+    digits = digits.zfill(-(-len(digits) // 3) * 3)
+    groups = [digits[at : at + 3] for at in range(0, len(digits), 3)]
+    path = "/".join([*(f"x{group}" for group in groups[:-1]), groups[-1]])
+    return f"tile/{level}/{path}" + ("" if width == WIDTH else f".p/{width}")
+
+
+def split(hashes: bytes | bytearray) -> list[bytes]:
+    """A tile's hashes one by one; the last is short when the tile is torn."""
+    return [bytes(hashes[at : at + HASH_BYTES]) for at in range(0, len(hashes), HASH_BYTES)]
+
+
+def tile_root(nodes: list[bytes]) -> bytes:
+    """The root over the hashes of a perfect subtree; as many as a power of two."""
+    while len(nodes) > 1:
+        nodes = [node_hash(nodes[at], nodes[at + 1]) for at in range(0, len(nodes), 2)]
+    return nodes[0]
+
+
 def extend(read: ReadTile, size: int, leaves: Sequence[bytes]) -> dict[Tile, bytes]:
     """The tiles that change when leaf hashes are added to a tree of ``size``: each whole, as it is then."""
     changed: dict[Tile, bytes] = {}
@@ -30,7 +51,7 @@ def extend(read: ReadTile, size: int, leaves: Sequence[bytes]) -> dict[Tile, byt
             held += one
             if len(held) == WIDTH * HASH_BYTES:
                 changed[level, number] = bytes(held)
-                upper.append(_root(_split(held)))
+                upper.append(tile_root(split(held)))
                 number, held = number + 1, bytearray()
         if held:
             changed[level, number] = bytes(held)
@@ -39,7 +60,7 @@ def extend(read: ReadTile, size: int, leaves: Sequence[bytes]) -> dict[Tile, byt
 
 
 def root(read: ReadTile, size: int) -> bytes:
-    """The root of the tree's first ``size`` leaves."""
+    """The root of the tree's first ``size`` leaves. Raises ValueError: the tiles are not whole."""
     return _range(read, 0, size) if size else EMPTY_ROOT
 
 
@@ -138,18 +159,10 @@ def _perfect(read: ReadTile, start: int, height: int) -> bytes:
     level, rest = divmod(height, HEIGHT)
     first = start >> HEIGHT * level
     number, at = divmod(first, WIDTH)
-    hashes = read(level, number)[at * HASH_BYTES : (at + (1 << rest)) * HASH_BYTES]
-    return _root(_split(hashes))
-
-
-def _split(hashes: bytes | bytearray) -> list[bytes]:
-    return [bytes(hashes[at : at + HASH_BYTES]) for at in range(0, len(hashes), HASH_BYTES)]
-
-
-def _root(nodes: list[bytes]) -> bytes:
-    while len(nodes) > 1:
-        nodes = [node_hash(nodes[at], nodes[at + 1]) for at in range(0, len(nodes), 2)]
-    return nodes[0]
+    hashes = split(read(level, number)[at * HASH_BYTES : (at + (1 << rest)) * HASH_BYTES])
+    if len(hashes) != 1 << rest:
+        raise ValueError(f"{tile_path(level, number)} lacks hashes that its tree has")
+    return tile_root(hashes)
 
 
 def _largest_power_below(length: int) -> int:

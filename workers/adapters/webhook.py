@@ -1,13 +1,12 @@
 """Sends a webhook to an address that was checked: every address of the name must be allowed, and that very one is used."""
 
-import socket
 import time
 from typing import Final
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import urlsplit
 
 from wharfinger.runtime.settings import WebhookTarget
-from workers.adapters.http import Endpoint, request
-from workers.decide.destination import may_be_sent_to
+from workers.adapters.guarded import guarded_endpoint
+from workers.adapters.http import request
 from workers.decide.order import Order, Refused, Retry, Sent
 from workers.decide.webhook import meaning, webhook
 from workers.errors import Unavailable
@@ -34,7 +33,7 @@ class WebhookSender:
         made = webhook(order, self._secrets, now_s=now_s)
         path = (url.path or "/") + (f"?{url.query}" if url.query else "")
         try:
-            endpoint = self._endpoint(url)
+            endpoint = guarded_endpoint(url, self._settings.allow)
             if endpoint is None:
                 return Refused(f"{url.hostname} is at an address that is neither public nor in the target's allow")
             lease.renew()
@@ -44,16 +43,3 @@ class WebhookSender:
         except Unavailable as fault:
             return Retry(str(fault))
         return meaning(answer.status, answer.headers, now_s=now_s)
-
-    def _endpoint(self, url: SplitResult) -> Endpoint | None:
-        host, tls = url.hostname or "", url.scheme == "https"
-        port = url.port or (443 if tls else 80)
-        try:
-            found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-        except OSError as error:
-            raise Unavailable(f"{host} cannot be resolved: {error.strerror}") from error
-        addresses = [str(one[4][0]) for one in found]
-        # One address that is not allowed spoils the name: it may be the next one that is tried.
-        if not all(may_be_sent_to(address, self._settings.allow) for address in addresses):
-            return None
-        return Endpoint(host, port, address=addresses[0], tls=tls)

@@ -44,7 +44,9 @@ def test_any_batches_give_the_definitions_root(entries: list[bytes], cut: int) -
     assert stored.append(leaves[cut:]).root() == reference_root(leaves)
 
 
-@pytest.mark.parametrize(("size", "data"), [(1, b""), (0, bytes(32)), (3, bytes(32)), (1, bytes(31)), (2, bytes(33))])
+@pytest.mark.parametrize(
+    ("size", "data"), [(1, b""), (0, bytes(32)), (3, bytes(32)), (1, bytes(31)), (2, bytes(33)), (-1, bytes(32))]
+)
 def test_a_frontier_that_does_not_fit_its_size_is_refused(size: int, data: bytes) -> None:
     """A damaged row is a fault, never another tree."""
     with pytest.raises(ValueError, match="subtrees"):

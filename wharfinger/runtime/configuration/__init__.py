@@ -13,7 +13,7 @@ from wharfinger.runtime.configuration.access import Access, read_access
 from wharfinger.runtime.configuration.deploy import read_deploy
 from wharfinger.runtime.configuration.notifier import read_notifier
 from wharfinger.runtime.configuration.server import read_server
-from wharfinger.runtime.configuration.stores import read_ledger, read_redis
+from wharfinger.runtime.configuration.stores import LOG_KEY, read_ledger, read_redis
 from wharfinger.runtime.configuration.texts import parse_address, parse_base_url
 from wharfinger.runtime.configuration.token import read_token
 from wharfinger.runtime.configuration.users import read_command
@@ -101,7 +101,7 @@ def load(file: Path, *, data: Path, environ: Mapping[str, str]) -> Loaded:
 
 def _settings(top: Section, access: Access, file: Path, data: Path, *, strict: bool) -> Settings | None:
     redis_url = read_redis(top.section("redis"))
-    ledger_url = read_ledger(top.section("ledger"), data)
+    ledger_url, log = read_ledger(top.section("ledger"), data)
     server = read_server(top.required("server"))
     pair = None if server.tls is None else server.tls.pair
     token = read_token(top.required("token"), pair, data, embedded=redis_url is None)
@@ -148,6 +148,7 @@ def _settings(top: Section, access: Access, file: Path, data: Path, *, strict: b
             token.jti_keys,
             sources,
             deploy,
+            log,
             infers=token.subject is SubjectForm.ACCOUNT,
             ids_since_ms=None if token.jti_since is None else token.jti_since * 1_000,
             alarm_targets=alarm_targets,
@@ -211,4 +212,4 @@ def _shadow(section: Section | None) -> ShadowSettings | None:
     return ShadowSettings(upstream, listen)
 
 
-__all__ = ["Access", "Fault", "Loaded", "load", "load_access", "parse_address", "parse_base_url"]
+__all__ = ["LOG_KEY", "Access", "Fault", "Loaded", "load", "load_access", "parse_address", "parse_base_url"]

@@ -29,13 +29,16 @@ from wharfinger.runtime.settings.auth import (
 from wharfinger.runtime.settings.notifier import NOTIFIER_PORT, NotifierSettings, Source
 from wharfinger.runtime.settings.values import Address, Network, Secret, TlsPair
 from wharfinger.runtime.settings.workers import (
+    CHECKPOINT_EVERY_S,
     DeploySettings,
     DockerTarget,
+    LogSettings,
     Match,
     RetentionSettings,
     Rule,
     Target,
     WebhookTarget,
+    Witness,
     WorkerSettings,
 )
 
@@ -55,6 +58,7 @@ class Settings:
 
 __all__ = [
     "AUTH_PORT",
+    "CHECKPOINT_EVERY_S",
     "NOTIFIER_PORT",
     "AclRule",
     "Address",
@@ -63,6 +67,7 @@ __all__ = [
     "DeploySettings",
     "DockerTarget",
     "KeyIdForm",
+    "LogSettings",
     "Match",
     "Network",
     "NotifierSettings",
@@ -86,6 +91,7 @@ __all__ = [
     "TokenSettings",
     "User",
     "WebhookTarget",
+    "Witness",
     "WorkerSettings",
     "X5c",
 ]

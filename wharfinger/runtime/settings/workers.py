@@ -3,9 +3,12 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Final
 
 from wharfinger.runtime.settings.notifier import Source
 from wharfinger.runtime.settings.values import Network, Secret
+
+CHECKPOINT_EVERY_S: Final = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +64,34 @@ class DeploySettings:
 
 
 @dataclass(frozen=True, slots=True)
+class Witness:
+    """Who is asked to cosign the log's checkpoints. ``vkey``: its verifier key; ``allow``: private networks it may be in."""
+
+    name: str
+    url: str
+    vkey: str
+    allow: tuple[Network, ...]
+    line: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogSettings:
+    """How the log's checkpoints are signed.
+
+    ``key``: an Ed25519 key, PEM; None: this machine has none. ``origin``: the log's name; empty: made of the key.
+    ``former_vkeys``: keys whose checkpoints still count.
+    """
+
+    key: Secret | None
+    key_file: Path
+    origin: str = ""
+    former_vkeys: tuple[str, ...] = ()
+    checkpoint_every_s: float = CHECKPOINT_EVERY_S
+    witnesses: tuple[Witness, ...] = ()
+    line: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class RetentionSettings:
     """How long what is kept, in seconds, by the names of ``ledger.pruning.Kept``; what is not named is kept for ever."""
 
@@ -81,6 +112,7 @@ class WorkerSettings:
     jti_keys: tuple[Secret, ...]
     sources: tuple[Source, ...]
     deploy: DeploySettings
+    log: LogSettings
     infers: bool = False
     ids_since_ms: int | None = None
     alarm_targets: tuple[str, ...] = ()
