@@ -13,32 +13,35 @@ import random
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import redis
 import redis.asyncio
 
+from authsvc.adapters.attempts import SharedAttempts
 from authsvc.adapters.passwords import BcryptPool
-from authsvc.adapters.signing import Rs256Signer
+from authsvc.adapters.signing import TokenSigner
 from authsvc.adapters.streams import Batches, RedisIssuances, RedisRefusals
+from authsvc.app import make_rules
 from authsvc.decide.refusals import RefusalSums
 from authsvc.decide.request import TokenRequest, read_get
 from authsvc.issue import Client, Issue, Issued
+from authsvc.metrics import TABLE
 from notifier.adapters.event_stream import RedisEvents, SettleWaker
 from notifier.adapters.spill import SpillFolder
 from notifier.ingest import Ingest
 from notifier.ports import Post
 from tests.real.conftest import free_port
+from tests.trail import ask
 from wharfinger.cli import init
 from wharfinger.cli.loading import Place, read
 from wharfinger.cli.templates import Ports
-from wharfinger.cli.up import with_store
 from wharfinger.ledger.database import Database
-from wharfinger.policy import Policy, compile_acl
 from wharfinger.runtime import embedded
 from wharfinger.runtime.log import discard
+from wharfinger.runtime.metrics import Board
 from wharfinger.runtime.settings import Settings
 from wharfinger.wire.jti import JtiKeys
 from wharfinger.wire.names import Jti
@@ -46,6 +49,7 @@ from workers.adapters.bodies import SpilledBodies
 from workers.adapters.housekeeping import RedisHousekeeping
 from workers.adapters.issuances import StoredIssuances
 from workers.adapters.ledger import LedgerOfBatches, LedgerOutbox
+from workers.adapters.retention import LedgerRetention
 from workers.adapters.streams import RedisStreams
 from workers.adapters.wake_ups import RqWakeUps
 from workers.decide.challenge import basic
@@ -150,6 +154,10 @@ class Receiver:
 
     asked: list[str] = field(default_factory=list)
 
+    def resume(self, _order: Order, _lease: Lease) -> Sent | None:
+        """Nothing stands half done: it is told at once, or never."""
+        return None
+
     def send(self, order: Order, lease: Lease) -> Sent:
         """Carry out an order."""
         lease.renew()
@@ -208,6 +216,7 @@ class Rooms:
             outbox=self.outbox(),
             wake_ups=RqWakeUps(client),
             housekeeping=RedisHousekeeping(client, self.spill),
+            retention=LedgerRetention(self.database, self.settings.workers.retention, self.now_ms),
             log=discard,
         )
 
@@ -245,20 +254,16 @@ class Rooms:
 
     async def _token(self, dressed: Dress) -> Jti:
         auth = self.settings.auth
-        policy = compile_acl(auth.acl)
-        assert isinstance(policy, Policy)
+        meter = Board(TABLE).meter()
         async with self.loop_client() as client:
-            batches, passwords = Batches(client), BcryptPool()
+            batches, passwords = Batches(client, meter), BcryptPool()
+            signer = TokenSigner(auth.token, now=int(time.time()))
             issue = Issue(
-                users={user.name: user for user in auth.users},
-                policy=policy,
-                keys=JtiKeys(tuple(key.reveal() for key in auth.token.jti_keys)),
-                issuer=auth.token.issuer,
-                expiration_s=auth.token.expiration_s,
+                rules=make_rules(auth, signer, passwords, meter),
                 passwords=passwords,
+                attempts=SharedAttempts(client, b"k" * 32, self.now_ms),
                 issuances=dressed(RedisIssuances(batches)),
                 refusals=RedisRefusals(batches),
-                signer=Rs256Signer(auth.token.pair),
                 clock=self.now_ms,
                 nonces=random.getrandbits,
                 sums=RefusalSums(),
@@ -296,8 +301,7 @@ class Rooms:
 
     def rows(self, query: str) -> list[tuple[Any, ...]]:
         """Rows of the ledger."""
-        with self.database.reading() as connection:
-            return [tuple(row) for row in connection.exec_driver_sql(query)]
+        return ask(self.database, query)
 
 
 class _HasIt:
@@ -332,10 +336,19 @@ def rooms_in(folder: Path) -> Iterator[Rooms]:
     running = embedded.start(folder)
     database = Database(settings.workers.ledger_url)
     try:
-        yield Rooms(with_store(settings, running.store.url), database)
+        yield Rooms(_with_store(settings, running.store.url), database)
     finally:
         database.close()
         running.stop()
+
+
+def _with_store(settings: Settings, url: str) -> Settings:
+    return replace(
+        settings,
+        auth=replace(settings.auth, redis_url=url),
+        notifier=replace(settings.notifier, redis_url=url),
+        workers=replace(settings.workers, redis_url=url),
+    )
 
 
 def push_event(jti: Jti, ident: str = "e1", *, noise: int = 0) -> bytes:

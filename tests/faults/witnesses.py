@@ -14,13 +14,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-from sqlalchemy import select
 from standardwebhooks import Webhook, WebhookVerificationError
 
-from wharfinger.ledger import schema
 from wharfinger.ledger.database import Database
-from wharfinger.ledger.merkle import Frontier, leaf_hash
-from wharfinger.ledger.record import PERSONAL_FIELDS, AuditRecord, Personal, RecordKind, canonical, commitments
+from wharfinger.ledger.log import read_tile, read_tree
+from wharfinger.ledger.merkle import HASH_BYTES, Frontier, leaf_hash
+from wharfinger.ledger.reading import read_range
+from wharfinger.ledger.record import canonical, commitments
+from wharfinger.ledger.tiles import WIDTH
 
 NOTIFIER_S = 30.0
 """Longer than the registry waits: what the notifier stores late is still written down."""
@@ -173,18 +174,14 @@ class Log:
 def read_log(ledger: Database) -> Log:
     """Read every record and leaf in one snapshot, and hash each record again."""
     with ledger.reading() as connection:
-        rows = connection.execute(select(schema.records).order_by(schema.records.c.seq)).mappings().all()
-        people = {row["seq"]: row for row in connection.execute(select(schema.personal)).mappings()}
-        leaves = [row.hash for row in connection.execute(select(schema.leaves).order_by(schema.leaves.c.idx))]
-        size, frontier = connection.execute(select(schema.tree.c.size, schema.tree.c.frontier)).one()
-    recomputed = []
-    for row in rows:
-        person = people[row["seq"]]
-        public = {name: row[name] for name in row if name not in {"seq", "event_key", "kind"}}
-        personal = Personal(**{name: person[name] for name in PERSONAL_FIELDS})
-        record = AuditRecord(kind=RecordKind(row["kind"]), **public, personal=personal)
-        recomputed.append(leaf_hash(canonical(record, seq=row["seq"], committed=commitments(record, person["secret"]))))
-    return Log([row["seq"] for row in rows], leaves, Frontier.from_bytes(size, frontier), recomputed)
+        tree = read_tree(connection)
+        rows = list(read_range(connection, ledger.words, 0, tree.size))
+        tiles = b"".join(read_tile(connection, 0, index) for index in range(-(-tree.size // WIDTH)))
+    recomputed = [
+        leaf_hash(canonical(one.record, seq=one.seq, committed=commitments(one.record, one.secret or b""))) for one in rows
+    ]
+    leaves = [tiles[start : start + HASH_BYTES] for start in range(0, len(tiles), HASH_BYTES)]
+    return Log([one.seq for one in rows], leaves, Frontier.from_bytes(tree.size, tree.frontier), recomputed)
 
 
 def assert_log_is_whole(ledger: Database) -> None:
