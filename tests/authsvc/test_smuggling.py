@@ -9,11 +9,14 @@ import pytest
 from aiohttp import web
 
 from authsvc.endpoints import Endpoints, Serving
+from authsvc.metrics import TABLE
 from tests.authsvc.test_guessing import NAMES, House
 from tests.raw_http import NONE, ROWS, Row, Served, pieces, serving, statuses
 from wharfinger.runtime.connections import Bounds
+from wharfinger.runtime.metrics import Board
 from wharfinger.runtime.settings import Address, ServerSettings
 
+METER = Board(TABLE).meter()
 LINE = b"POST /auth"
 BODY = b"service=first&scope=repository:a:pull"
 BEHIND = b"GET /auth?service=behind HTTP/1.1\r\nHost: h\r\n"
@@ -53,7 +56,7 @@ async def serve(body_timeout_s: float = 3_600) -> AsyncIterator[Auth]:
         logged.append((event, fields))
 
     app = web.Application(client_max_size=0)
-    app.add_routes(Endpoints(kept, pings={}, log=log, body_timeout_s=body_timeout_s).routes())
+    app.add_routes(Endpoints(kept, pings={}, meter=METER, log=log, body_timeout_s=body_timeout_s).routes())
     async with serving(app, Bounds(linger_s=0.2), log) as served:
         yield Auth(house, served, logged)
     house.passwords.close()

@@ -11,12 +11,15 @@ from aiohttp import web
 from notifier.adapters.spill import SpillFolder
 from notifier.endpoints import Endpoints
 from notifier.ingest import Ingest
+from notifier.metrics import TABLE
 from tests.raw_http import NONE, ROWS, Row, Served, pieces, serving, statuses
 from wharfinger.runtime.connections import Bounds
 from wharfinger.runtime.log import discard
+from wharfinger.runtime.metrics import Board
 from wharfinger.runtime.settings import Secret, Source
 from wharfinger.wire.notification import StoredNotification, decompress
 
+METER = Board(TABLE).meter()
 SOURCE = Source("main", (Secret(b"a secret of sixteen"),), "http://registry:5000", "registry:5000", "", None)
 LINE = b"POST /events"
 SECRET = b"Authorization: Bearer a secret of sixteen\r\n"
@@ -53,7 +56,7 @@ async def serve(kept: Kept, folder: Path, body_timeout_s: float = 3_600) -> Asyn
     """One."""
     ingest = Ingest(stream=kept, spill=SpillFolder(folder / "spill", 1_000_000), clock=lambda: 1_795_477_894_000)
     app = web.Application()
-    app.add_routes(Endpoints(ingest, [SOURCE], pings={}, log=discard, body_timeout_s=body_timeout_s).routes())
+    app.add_routes(Endpoints(ingest, [SOURCE], pings={}, meter=METER, log=discard, body_timeout_s=body_timeout_s).routes())
     async with serving(app, Bounds(linger_s=0.2)) as one:
         yield one
 

@@ -31,7 +31,13 @@ def certificate(number: int = 0, *, ends_in_days: float = 1_000) -> bytes:
 
 def written(folder: Path, text: str, *, name: str = "wharfinger.yml", head: str = HEAD) -> Path:
     """A file, beside the keys that it names."""
-    for file, content in (("token.key", key(0)), ("token.crt", certificate()), ("jti.key", generate.new_jti_key())):
+    kept = {
+        "token.key": key(0),
+        "token.crt": certificate(),
+        "jti.key": generate.new_jti_key(),
+        "log.key": generate.new_log_key(),
+    }
+    for file, content in kept.items():
         if not (folder / file).exists():
             (folder / file).write_bytes(content)
     (folder / name).write_text(head + text)
