@@ -9,10 +9,12 @@ import pytest
 
 import authsvc.metrics
 import notifier.metrics
+from wharfinger.cli import audit
 from wharfinger.cli.main import COMMANDS
 from wharfinger.ledger.log import ID_REUSED
 from wharfinger.ledger.record import RecordKind
 from wharfinger.ledger.values import DeliveryState
+from wharfinger.ledger.verification.findings import What
 from wharfinger.policy import Options
 from wharfinger.runtime.configuration import load_access
 from wharfinger.runtime.metrics import Series
@@ -61,6 +63,23 @@ def test_every_word_of_the_trail_is_explained(words: type[StrEnum]) -> None:
     """Verdicts, reasons, flags, actions, kinds and states stand in docs/flow.md."""
     assert [word.value for word in words if word.value and f"`{word.value}`" not in FLOW] == []
     assert f"`{ID_REUSED}`" in FLOW
+
+
+def test_every_finding_and_command_of_audit_is_explained() -> None:
+    """Kinds of findings and sub-commands stand in docs/audit.md, and no finding stands there that is never made."""
+    page = (ROOT / "docs/audit.md").read_text()
+    table = page.partition("## Verify")[2].partition("## Receipts")[0]
+    assert re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE) == [what.value for what in What]
+    assert [name for name in audit.COMMANDS if f"`wharfinger audit {name}" not in page] == []
+
+
+def test_what_the_workers_log_of_the_log_is_explained() -> None:
+    """Every event of signing and cosigning stands in docs/audit.md."""
+    page = (ROOT / "docs/audit.md").read_text()
+    sources = [(ROOT / name).read_text() for name in ("workers/sign.py", "workers/cosign.py", "workers/adapters/witness.py")]
+    events = {event for source in sources for event in re.findall(r"log\(\"([\w.]+)\"", source)}
+    assert len(events) > 5
+    assert [event for event in sorted(events) if f"`{event}`" not in page] == []
 
 
 def test_every_setting_is_explained() -> None:

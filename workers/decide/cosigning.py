@@ -64,10 +64,7 @@ def _cosigned(body: bytes, signed: SignedCheckpoint, key: VerifierKey) -> Cosign
     except MalformedNote:
         return Declined("answered no signature lines")
     ours = tuple(one for one in signatures if (one.name, one.key_id) == (key.name, key.key_id))
-    match verify(Note(signed.note.text, ours), key):
-        case Verdict.VALID:
-            return Cosigned(ours[0])
-        case Verdict.ABSENT:
-            return Declined("answered no signature of its key")
-        case Verdict.WRONG:
-            return Declined("answered a signature that is wrong")
+    verdict = verify(Note(signed.note.text, ours), key)
+    if verdict is Verdict.VALID:
+        return Cosigned(ours[0])
+    return Declined("answered a signature that is wrong" if verdict is Verdict.WRONG else "answered no signature of its key")

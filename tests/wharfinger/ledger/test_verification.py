@@ -3,6 +3,7 @@
 import zlib
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from wharfinger.ledger.checkpoint import Checkpoint, SignedCheckpoint
 from wharfinger.ledger.checkpoint import sign as sign_checkpoint
 from wharfinger.ledger.checkpoints import add_cosignature
 from wharfinger.ledger.database import Database
+from wharfinger.ledger.errors import LedgerUnavailable
 from wharfinger.ledger.log import read_tile, read_tree
 from wharfinger.ledger.merkle import Frontier, leaf_hash
 from wharfinger.ledger.raw import pack_raw
@@ -26,6 +28,7 @@ from wharfinger.ledger.verification.anchors import Kept
 from wharfinger.ledger.verification.batches import BATCH
 from wharfinger.ledger.verification.findings import Finding, Report, What
 from wharfinger.ledger.verification.part import NoSuchRange, verify_hashes, verify_range
+from wharfinger.ledger.verification.pool import look_in_processes
 from wharfinger.ledger.verification.whole import verify_whole
 from wharfinger.ledger.words import Words
 
@@ -81,6 +84,33 @@ def test_a_log_is_verified_while_it_grows(ledger: Database) -> None:
     assert (report.findings.kept, report.size, report.signed) == ([], BATCH + 200, BATCH + 200)
     assert grown == [BATCH, BATCH + 200]
     assert verify_whole(ledger, KEYS).proved
+
+
+def test_several_processes_find_the_same(ledger: Database) -> None:
+    """A sound log is proved, a changed one is not, with the same words, however many look."""
+    fill(ledger, 5 * BATCH // 2)
+    sign(ledger)
+    told: list[int] = []
+
+    def look(processes: int) -> Report:
+        return verify_whole(ledger, KEYS, processes=processes, stretch=BATCH, progress=lambda done, _total: told.append(done))
+
+    alone, together = look(1), look(2)
+    assert (together.proved, together) == (True, alone)
+    assert told == [BATCH, 2 * BATCH, 5 * BATCH // 2] * 2
+    rewrite(ledger, R.size, lambda size: size + 1, seq=BATCH + 7)
+    rewrite(ledger, R.event_key, flipped, seq=BATCH + 8)
+    remove(ledger, 5 * BATCH // 2 - 1)
+    tile(0, 1, lambda hashes: hashes + bytes(32))(ledger)
+    alone, together = look(1), look(2)
+    assert found(together) == {("changed", BATCH + 7), ("misfiled", BATCH + 8), ("missing", 5 * BATCH // 2 - 1), ("tile", None)}
+    assert together == alone
+
+
+def test_a_ledger_that_goes_away_while_many_look(tmp_path: Path) -> None:
+    """Told as unavailable, by whichever process finds it."""
+    with pytest.raises(LedgerUnavailable, match="no ledger"):
+        list(look_in_processes(f"sqlite:///{tmp_path}/ledger.db", 10, 2))
 
 
 # A column's change, and the record at which it is found. Values of the log's own: another word, another code.

@@ -23,6 +23,8 @@ from wharfinger.ledger.receipt import DISCLOSED_SUFFIX, SUFFIX, Receipt, disclos
 from wharfinger.ledger.record import PERSONAL_FIELDS
 
 STDOUT: Final = "-"
+SHOWN: Final = 5
+"""Other records of a reference that are told of."""
 
 
 @click.command()
@@ -137,8 +139,9 @@ def _tell(found: list[Stored], receipt: Receipt, keys: LogKeys, file: str, besid
         f"is in the log {receipt.signed.checkpoint.origin} of {receipt.signed.checkpoint.size} records{by}",
         f"receipt: {file}" + ("" if beside is None else f"   disclosed values: {beside}"),
     ]
-    told += [f"also named: {describe(one)}" for one in found[1:]]
-    told += ["--seq N takes another"] if len(found) > 1 else []
+    others = found[1 : 1 + SHOWN]
+    told += [f"also named: {describe(one)}" for one in others]
+    told += [f"and {len(found) - 1 - len(others)} or more; --seq N takes another"] if len(found) > 1 + SHOWN else []
     click.echo("\n".join(told), err=True)
 
 

@@ -1,7 +1,7 @@
 """``wharfinger audit verify``: the whole log, some records, its hashes alone, or a receipt for which no ledger is needed."""
 
-import gc
 import json
+import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -25,11 +25,11 @@ from wharfinger.ledger.note import MalformedNote, VerifierKey
 from wharfinger.ledger.verification.anchors import Kept
 from wharfinger.ledger.verification.findings import Report
 from wharfinger.ledger.verification.part import NoSuchRange, verify_hashes, verify_range
+from wharfinger.ledger.verification.pool import collect_seldom
 from wharfinger.ledger.verification.whole import verify_whole
 
 SHOWN: Final = 20
 """Findings printed for people; --json has more."""
-_OBJECTS: Final = 200_000
 _FILE: Final = click.Path(path_type=Path, exists=True, dir_okay=False)
 
 
@@ -42,6 +42,7 @@ _FILE: Final = click.Path(path_type=Path, exists=True, dir_okay=False)
 )
 @click.option("--receipt", type=_FILE, help="Verify a receipt instead; needs no ledger and, with --vkey, no configuration.")
 @click.option("--disclosed", type=_FILE, help="With --receipt: hold these personal values to it.")
+@click.option("--processes", type=click.IntRange(1, 64), help="How many look at the records of a large log.  [one a CPU]")
 @click.option("--vkey", "vkeys", type=VkeyType(), multiple=True, help="A log's or witness's verifier key; repeatable.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @placed
@@ -54,6 +55,7 @@ def command(
     kept: tuple[Path, ...],
     receipt: Path | None,
     disclosed: Path | None,
+    processes: int | None,
     vkeys: tuple[VerifierKey, ...],
     as_json: bool,
 ) -> None:
@@ -71,10 +73,14 @@ def command(
         raise click.UsageError("--hashes reads no records, so it has no range")
     keys = keys_of(place, vkeys)
     held = _read_kept(kept)
-    # Rows and records by the hundred thousand, none of them in a cycle: the collector would only look them over and over.
-    gc.set_threshold(_OBJECTS, 50, 50)
+    collect_seldom()
     with open_ledger(place) as database, _progress() as progress:
-        report = _verify(database, keys, held, progress, start=start, end=end, only_hashes=only_hashes)
+        if only_hashes:
+            report = verify_hashes(database, keys, kept=held)
+        elif start is None and end is None:
+            report = verify_whole(database, keys, kept=held, progress=progress, processes=processes or os.cpu_count() or 1)
+        else:
+            report = _verify_range(database, keys, held, progress, start=start or 0, end=None if end is None else end + 1)
     if as_json:
         click.echo(json.dumps(as_dictionary(report), indent=2))
     else:
@@ -85,22 +91,11 @@ def command(
 Told = Callable[[int, int], None]
 
 
-def _verify(
-    database: Database,
-    keys: LogKeys,
-    held: Sequence[Kept],
-    progress: Told,
-    *,
-    start: int | None,
-    end: int | None,
-    only_hashes: bool,
+def _verify_range(
+    database: Database, keys: LogKeys, held: Sequence[Kept], progress: Told, *, start: int, end: int | None
 ) -> Report:
-    if only_hashes:
-        return verify_hashes(database, keys, kept=held)
-    if start is None and end is None:
-        return verify_whole(database, keys, kept=held, progress=progress)
     try:
-        return verify_range(database, keys, start or 0, None if end is None else end + 1, kept=held, progress=progress)
+        return verify_range(database, keys, start, end, kept=held, progress=progress)
     except NoSuchRange as fault:
         raise click.UsageError(str(fault)) from fault
 

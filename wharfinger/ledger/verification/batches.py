@@ -11,6 +11,7 @@ from wharfinger.ledger.codes import CODES
 from wharfinger.ledger.log import read_tree
 from wharfinger.ledger.record import RecordKind
 from wharfinger.ledger.rows import Row, numbers_of
+from wharfinger.ledger.tiles import WIDTH, split
 from wharfinger.ledger.values import DeliveryState
 from wharfinger.ledger.verification.findings import Report, What
 from wharfinger.ledger.verification.rebuilding import (
@@ -45,6 +46,11 @@ _ENDED: Final = frozenset(
 
 Records = Mapping[int, Rebuilt | str]
 """By number: the record, or why its row cannot be read."""
+
+
+def leaves_of(tiles: Mapping[int, bytes]) -> dict[int, bytes]:
+    """The hashes of tiles of level 0, by the number of their record."""
+    return {number * WIDTH + at: leaf for number, hashes in tiles.items() for at, leaf in enumerate(split(hashes))}
 
 
 class Batches:

@@ -3,7 +3,7 @@
 from collections import Counter
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Final
+from typing import Final, Protocol
 
 MAX_KEPT: Final = 1_000
 """Findings kept word for word; of the rest only the number is."""
@@ -68,6 +68,14 @@ class Findings:
             self.kept.append(Finding(what, detail, seq))
 
 
+class Looks(Protocol):
+    """How many records, how many of them erased, and how many stored events were looked at."""
+
+    records: int
+    erased: int
+    raw_events: int
+
+
 @dataclass(slots=True)
 class Report:
     """What was looked at, and what was found.
@@ -84,6 +92,12 @@ class Report:
     checkpoints: int = 0
     cosignatures: int = 0
     signed: int = 0
+
+    def add_looks(self, other: "Looks") -> None:
+        """Count what somebody else has looked at."""
+        self.records += other.records
+        self.erased += other.erased
+        self.raw_events += other.raw_events
 
     @property
     def proved(self) -> bool:

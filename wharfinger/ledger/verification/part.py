@@ -14,10 +14,11 @@ from wharfinger.ledger.log_keys import LogKeys
 from wharfinger.ledger.merkle import HASH_BYTES
 from wharfinger.ledger.tiles import HEIGHT, WIDTH, root, split, tile_path, tile_root
 from wharfinger.ledger.verification.anchors import Holding, Kept, anchors
-from wharfinger.ledger.verification.batches import BATCH, Batches
+from wharfinger.ledger.verification.batches import BATCH, Batches, leaves_of
+from wharfinger.ledger.verification.beginning import Begun, above_says, begin, tiles_of_leaves
 from wharfinger.ledger.verification.findings import Report, What
 from wharfinger.ledger.verification.leaves import Suspects, TileOfLeaves
-from wharfinger.ledger.verification.whole import Begun, Progress, above_says, begin, nobody, tiles_of_leaves
+from wharfinger.ledger.verification.whole import Progress, nobody
 
 
 class NoSuchRange(ValueError):  # noqa: N818 - named for what it reports
@@ -79,9 +80,8 @@ def _batch(database: Database, begun: Begun, batches: Batches, suspects: Suspect
     first, last = start // WIDTH, (end - 1) // WIDTH
     with database.reading() as connection:
         stored = tiles_of_leaves(connection, first, last + 1)
-        leaves = {number * WIDTH + at: leaf for number, hashes in stored.items() for at, leaf in enumerate(split(hashes))}
         # Whole tiles, for which of row and hash is right only a whole one tells.
-        records = batches.read(connection, first * WIDTH, min((last + 1) * WIDTH, begun.size), leaves)
+        records = batches.read(connection, first * WIDTH, min((last + 1) * WIDTH, begun.size), leaves_of(stored))
         for number in range(first, last + 1):
             width = min(WIDTH, begun.size - number * WIDTH)
             is_true = above_says(connection, begun, number, width)

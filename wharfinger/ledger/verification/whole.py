@@ -2,32 +2,37 @@
 
 from collections.abc import Callable, Sequence
 
-from sqlalchemy import Connection, and_, func, or_, select
-from sqlalchemy.exc import MultipleResultsFound, NoResultFound
+from sqlalchemy import Connection
 
-from wharfinger.ledger import schema
-from wharfinger.ledger.checkpoints import newest
 from wharfinger.ledger.database import Database
-from wharfinger.ledger.log import Tree, read_tile, read_tree
+from wharfinger.ledger.log import read_tile
 from wharfinger.ledger.log_keys import LogKeys
 from wharfinger.ledger.merkle import EMPTY_ROOT, HASH_BYTES, Frontier
 from wharfinger.ledger.tiles import HEIGHT, WIDTH, split, tile_path, tile_root
 from wharfinger.ledger.verification.anchors import Holding, Kept, anchors
-from wharfinger.ledger.verification.batches import BATCH, Batches, Records, look_at_tags
-from wharfinger.ledger.verification.findings import MAX_KEPT, Report, What
-from wharfinger.ledger.verification.leaves import IsTrue, Suspects, TileOfLeaves, frontier_says, parent_says
+from wharfinger.ledger.verification.batches import BATCH, Batches, Records, leaves_of, look_at_tags
+from wharfinger.ledger.verification.beginning import Begun, above_says, begin, tiles_of_leaves
+from wharfinger.ledger.verification.findings import Report, What
+from wharfinger.ledger.verification.leaves import Suspects, TileOfLeaves
+from wharfinger.ledger.verification.pool import STRETCH, Looked, look_in_processes
 
 Progress = Callable[[int, int], None]
 """Told how many records of how many are done."""
-
-_R, _T = schema.records.c, schema.tiles.c
 
 
 def nobody(_done: int, _total: int) -> None:
     """Progress that nobody watches."""
 
 
-def verify_whole(database: Database, keys: LogKeys, *, kept: Sequence[Kept] = (), progress: Progress = nobody) -> Report:
+def verify_whole(
+    database: Database,
+    keys: LogKeys,
+    *,
+    kept: Sequence[Kept] = (),
+    progress: Progress = nobody,
+    processes: int = 1,
+    stretch: int = STRETCH,
+) -> Report:
     """Verify everything there is.
 
     Args:
@@ -35,6 +40,8 @@ def verify_whole(database: Database, keys: LogKeys, *, kept: Sequence[Kept] = ()
         keys: whose signatures count.
         kept: checkpoints from elsewhere, to hold the log to.
         progress: told after each batch.
+        processes: how many may look at records; a small log is looked at by this one alone.
+        stretch: records that one looks at, at a time; a multiple of a batch.
 
     Raises:
         LedgerUnavailable: the ledger did not answer.
@@ -43,85 +50,15 @@ def verify_whole(database: Database, keys: LogKeys, *, kept: Sequence[Kept] = ()
     if isinstance(begun, Report):
         return begun
     walk = _Walk(database, begun, Holding(anchors(database, keys, begun.report, newest=begun.newest, kept=kept), begun.report))
-    for start in range(0, begun.extent, BATCH):
-        walk.batch(start, min(start + BATCH, begun.extent))
-        progress(min(start + BATCH, begun.extent), begun.extent)
+    if (helping := min(processes, begun.extent // stretch)) > 1:
+        for looked in look_in_processes(database.url, begun.extent, helping, stretch=stretch):
+            walk.take(looked, progress)
+    else:
+        walk.stretch(0, begun.extent, progress)
     walk.close()
     with database.reading() as connection:
         look_at_tags(connection, begun.report)
     return begun.report
-
-
-class Begun:
-    """The log as it was when looking began, and the report on it.
-
-    ``frontier``: None when it does not fit the size. ``extent``: where rows and hashes end. ``newest``: the newest checkpoint.
-    """
-
-    def __init__(self, connection: Connection, tree: Tree) -> None:
-        self.size = tree.size
-        try:
-            self.frontier: Frontier | None = Frontier.from_bytes(tree.size, tree.frontier)
-        except ValueError:
-            self.frontier = None
-        self.report = Report(tree.size, EMPTY_ROOT if self.frontier is None else self.frontier.root())
-        found = newest(connection)
-        self.newest = -1 if found is None else found.size
-        self.extent = min(tree.size, _extent(connection))
-
-
-def begin(database: Database) -> Begun | Report:
-    """Look at the ends of the log: what stands behind them, and whether there is a log at all."""
-    with database.reading() as connection:
-        try:
-            tree = read_tree(connection)
-        except (NoResultFound, MultipleResultsFound):
-            report = Report(0, EMPTY_ROOT)
-            report.findings.add(What.TREE, "the sequencer's row is not there, or not alone: the log has no size")
-            return report
-        begun = Begun(connection, tree)
-        add = begun.report.findings.add
-        if begun.frontier is None:
-            add(What.TREE, f"the frontier is not that of a log of {tree.size} records")
-        if begun.extent < tree.size:
-            what = f"the log says that it has {tree.size} records; neither rows nor hashes go beyond {begun.extent}"
-            add(What.TREE, what)
-        outside = or_(_R.seq >= tree.size, _R.seq < 0)
-        for seq in connection.execute(select(_R.seq).where(outside).order_by(_R.seq).limit(MAX_KEPT)).scalars():
-            add(What.BEHIND, "its row stands outside the log: the sequencer did not write it", seq)
-        _look_at_tiles(connection, begun)
-        last = connection.execute(select(_R.recorded_at).where(_R.seq == tree.size - 1)).scalar()
-        if last is not None and last != tree.recorded_at:
-            add(What.TREE, "the sequencer's time is not that of the last record")
-    return begun
-
-
-def _extent(connection: Connection) -> int:
-    last = connection.execute(select(func.max(_R.seq))).scalar()
-    row = connection.execute(
-        select(_T.number, _T.hashes).where(_T.level == 0).order_by(_T.number.desc()).limit(1)
-    ).one_or_none()
-    hashes = 0 if row is None else row.number * WIDTH + len(row.hashes) // HASH_BYTES
-    return max(0 if last is None else last + 1, hashes)
-
-
-def _look_at_tiles(connection: Connection, begun: Begun) -> None:
-    """Tiles that a log of this size has not, and hashes behind the last."""
-    add = begun.report.findings.add
-    level = 0
-    while (nodes := max(begun.size, 0) >> HEIGHT * level) and level < 64 // HEIGHT:
-        full, partial = divmod(nodes, WIDTH)
-        behind = and_(_T.level == level, or_(_T.number > full, _T.number < 0))
-        if not partial:
-            behind = and_(_T.level == level, or_(_T.number >= full, _T.number < 0))
-        for number in connection.execute(select(_T.number).where(behind).limit(MAX_KEPT)).scalars():
-            add(What.TILE, f"{tile_path(level, number)} stands outside the log: the sequencer did not write it")
-        width = connection.execute(select(func.length(_T.hashes)).where(_T.level == level, _T.number == full)).scalar() or 0
-        if partial and width > partial * HASH_BYTES:
-            add(What.TILE, f"{tile_path(level, full, partial)} holds hashes of records that the log does not have")
-        level += 1
-    for row in connection.execute(select(_T.level, _T.number).where(or_(_T.level >= level, _T.level < 0)).limit(MAX_KEPT)):
-        add(What.TILE, f"{tile_path(row.level, row.number)} stands outside the log: the sequencer did not write it")
 
 
 class _Walk:
@@ -140,12 +77,27 @@ class _Walk:
         if holding.size == 0:
             holding.hold(EMPTY_ROOT)
 
-    def batch(self, start: int, end: int) -> None:
+    def stretch(self, start: int, end: int, progress: Progress) -> None:
         """The records from one number up to, not including, another."""
+        for at in range(start, end, BATCH):
+            self._batch(at, min(at + BATCH, end))
+            progress(min(at + BATCH, end), self._begun.extent)
+
+    def take(self, looked: Looked, progress: Progress) -> None:
+        """A stretch that another process looked at: where it found nothing its word is taken, else we look ourselves."""
+        if looked.tiles is None:
+            self.stretch(looked.start, looked.end, progress)
+            return
+        self._report.add_looks(looked)
+        with self._database.reading() as connection:
+            for number in sorted(looked.tiles):
+                self._grow(connection, number, split(looked.tiles[number])[: looked.end - number * WIDTH])
+        progress(looked.end, self._begun.extent)
+
+    def _batch(self, start: int, end: int) -> None:
         with self._database.reading() as connection:
             stored = tiles_of_leaves(connection, start // WIDTH, (end + WIDTH - 1) // WIDTH)
-            leaves = {number * WIDTH + at: leaf for number, hashes in stored.items() for at, leaf in enumerate(split(hashes))}
-            records = self._batches.read(connection, start, end, leaves)
+            records = self._batches.read(connection, start, end, leaves_of(stored))
             for number in range(start // WIDTH, (end + WIDTH - 1) // WIDTH):
                 self._tile(connection, number, stored.get(number, b""), records, min(WIDTH, end - number * WIDTH))
 
@@ -154,14 +106,16 @@ class _Walk:
         if width == WIDTH and len(stored) > WIDTH * HASH_BYTES:
             self._report.findings.add(What.TILE, f"{tile_path(0, number)} holds more than {WIDTH} hashes")
         is_true = above_says(connection, self._begun, number, width)
-        leaves = tile.true_leaves(records, is_true, self._report.findings, self._suspects)
-        done = 0
-        while (size := self._holding.size) is not None and size <= tile.start + width:
-            self._frontier = self._frontier.append(leaves[done : size - tile.start])
-            done = size - tile.start
+        self._grow(connection, number, tile.true_leaves(records, is_true, self._report.findings, self._suspects))
+
+    def _grow(self, connection: Connection, number: int, leaves: list[bytes]) -> None:
+        done, start = 0, number * WIDTH
+        while (size := self._holding.size) is not None and size <= start + len(leaves):
+            self._frontier = self._frontier.append(leaves[done : size - start])
+            done = size - start
             self._holding.hold(self._frontier.root())
         self._frontier = self._frontier.append(leaves[done:])
-        if width == WIDTH:
+        if len(leaves) == WIDTH:
             self._climb(connection, 1, number, tile_root(leaves))
 
     def _climb(self, connection: Connection, level: int, number: int, node: bytes) -> None:
@@ -205,22 +159,3 @@ class _Walk:
         if stored is not None and stored.size == self._frontier.size and stored != self._frontier:
             self._report.findings.add(What.TREE, "the frontier is not that of the log's leaves")
         self._holding.close(self._begun.extent)
-
-
-def above_says(connection: Connection, begun: Begun, number: int, width: int) -> IsTrue:
-    """What lies above a tile of leaves: its parent, or for the last one the frontier. Read only when it is asked."""
-
-    def is_true(leaves: list[bytes]) -> bool:
-        if width == WIDTH:
-            return parent_says(read_tile(connection, 1, number // WIDTH), number)(leaves)
-        frontier = begun.frontier
-        whole = frontier is not None and number * WIDTH + width == begun.size
-        return whole and frontier is not None and frontier_says(frontier, width)(leaves)
-
-    return is_true
-
-
-def tiles_of_leaves(connection: Connection, start: int, end: int) -> dict[int, bytes]:
-    """The tiles of level 0 from one number up to, not including, another."""
-    query = select(_T.number, _T.hashes).where(_T.level == 0, _T.number >= start, _T.number < end)
-    return {row.number: row.hashes for row in connection.execute(query)}
