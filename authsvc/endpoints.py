@@ -9,7 +9,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Final, assert_never
 
-from aiohttp import web
+from aiohttp import ClientPayloadError, web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from authsvc.decide.client_address import client_address
 from authsvc.decide.request import FORM_TYPE, MAX_FORM, MAX_TEXT, BadRequest, TokenRequest, read_get, read_post
@@ -19,6 +20,7 @@ from authsvc.metrics import BACKOFF_SECONDS, KEY_EXPIRY, POLICY, REFUSALS, REQUE
 from authsvc.ports import Ping
 from wharfinger.runtime.log import Log, place_of
 from wharfinger.runtime.metrics import CONTENT_TYPE, Meter, Told
+from wharfinger.runtime.serving import storable
 from wharfinger.runtime.settings import RealIp, ServerSettings
 from wharfinger.wire.codec import encode
 
@@ -27,6 +29,8 @@ PATHS: Final = ("/auth", "/auth/token")
 BODY_TIMEOUT_S: Final = 10.0
 RETRY_AFTER_S: Final = 1
 HSTS: Final = "max-age=63072000; includeSubDomains"
+MAX_ADDRESS: Final = 64
+"""Characters kept of what a header claims to be an address."""
 _HEADERS: Final[Mapping[str, str]] = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 
 _READ: Final = ("GET", "HEAD")
@@ -46,8 +50,17 @@ class Serving:
 class Endpoints:
     """The routes of one token service."""
 
-    def __init__(self, serving: Serving, *, pings: Mapping[str, Ping], meter: Meter, log: Log) -> None:
+    def __init__(
+        self,
+        serving: Serving,
+        *,
+        pings: Mapping[str, Ping],
+        meter: Meter,
+        log: Log,
+        body_timeout_s: float = BODY_TIMEOUT_S,
+    ) -> None:
         self._serving = serving
+        self._body_timeout_s = body_timeout_s
         self._pings = pings
         self._meter = meter
         self._log = log
@@ -106,7 +119,7 @@ class Endpoints:
         client = _client(http, serving.server.real_ip)
         if isinstance(client, BadRequest):
             return "bad_request", _bad(client, oauth=post)
-        request = await _read(http)
+        request = await _read(http, self._body_timeout_s)
         if isinstance(request, BadRequest):
             return "bad_request", _bad(request, oauth=post)
         try:
@@ -163,18 +176,20 @@ async def _not_found(_http: web.Request) -> web.Response:
     return _text(404, "Not found")
 
 
-async def _read(http: web.Request) -> TokenRequest | BadRequest:
+async def _read(http: web.Request, timeout_s: float) -> TokenRequest | BadRequest:
     authorization = http.headers.getall("Authorization", [])
     query = http.rel_url.raw_query_string
     if http.method == "GET":
         return read_get(query, authorization)
     try:
-        async with asyncio.timeout(BODY_TIMEOUT_S):
+        async with asyncio.timeout(timeout_s):
             body = await http.content.read(MAX_FORM + 1)
             while len(body) <= MAX_FORM and (more := await http.content.read(MAX_FORM + 1 - len(body))):
                 body += more
     except TimeoutError:
         return BadRequest("the form did not arrive in time")
+    except (ClientPayloadError, HttpProcessingError, ConnectionError):
+        return BadRequest("the form did not arrive whole")
     if len(body) > MAX_FORM:
         return BadRequest(f"the form is larger than {MAX_FORM} bytes")
     # Go reads a form as one only if it says so.
@@ -187,7 +202,8 @@ def _client(http: web.Request, real_ip: RealIp | None) -> Client | BadRequest:
     if isinstance(addr, BadRequest):
         return addr
     claimed = http.headers.get("X-Forwarded-For", "").partition(",")[0].strip()
-    return Client(addr, claimed[:64], http.headers.get("User-Agent", "")[:MAX_TEXT])
+    agent = http.headers.get("User-Agent", "")
+    return Client(addr, storable(claimed, limit=MAX_ADDRESS), storable(agent, limit=MAX_TEXT))
 
 
 def _denied(pause_s: int, *, realm: str, post: bool) -> web.Response:

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import click
 
+from wharfinger.cli.texts import shown
 from wharfinger.policy import CompileError, compile_acl
 from wharfinger.policy.glob import Glob, MalformedGlob
 from wharfinger.runtime.configuration import Fault, Loaded, load
@@ -65,7 +66,7 @@ def describe(file: Path, fault: Fault) -> str:
     """A fault as a line for people: where, what, and what to do."""
     where = ":".join(str(part) for part in (file, fault.line, fault.column) if part)
     what = " ".join(filter(None, (fault.key, fault.problem)))
-    return f"{where}: {'warning: ' if fault.warning else ''}{what}. {fault.remedy[:1].upper()}{fault.remedy[1:]}."
+    return shown(f"{where}: {'warning: ' if fault.warning else ''}{what}. {fault.remedy[:1].upper()}{fault.remedy[1:]}.")
 
 
 def _policy_faults(settings: Settings) -> list[Fault]:

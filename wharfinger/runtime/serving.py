@@ -11,7 +11,7 @@ import socket
 import ssl
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -20,6 +20,7 @@ import uvloop
 from aiohttp import web
 
 from wharfinger.runtime.errors import Misconfigured, Unavailable
+from wharfinger.runtime.heads import FirstHead
 from wharfinger.runtime.log import LibraryLog, Log
 from wharfinger.runtime.settings import Address, TlsSettings
 
@@ -103,6 +104,44 @@ def load_pair(context: ssl.SSLContext, tls: TlsSettings) -> None:
         raise Misconfigured(f"server.certificate {pair.certificate} and server.key {pair.key}: {error}") from error
 
 
+def storable(text: str, *, limit: int) -> str:
+    """A header's text as records may hold it: cut, and its bytes that are no UTF-8, which aiohttp hides in it, replaced."""
+    return text[:limit].encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+
+
+def runner_of(app: web.Application, *, grace_s: float) -> web.AppRunner:
+    """An application with the limits that it is served with."""
+    return web.AppRunner(
+        app,
+        handle_signals=False,
+        access_log=None,
+        max_line_size=MAX_LINE,
+        max_field_size=MAX_LINE,
+        keepalive_timeout=KEEP_ALIVE_S,
+        # A gzip bomb is not inflated by us: bodies are taken as they come.
+        auto_decompress=False,
+        shutdown_timeout=grace_s,
+    )
+
+
+async def listening(
+    runner: web.AppRunner, listen: Address, tls: ssl.SSLContext | None, *, shared: bool = False
+) -> asyncio.Server:
+    """Take connections for a runner that is set up. Raises OSError, or UnicodeError for what is no host's name."""
+    handle = runner.server
+    assert handle is not None  # noqa: S101 - it is set up
+    loop = asyncio.get_running_loop()
+
+    def accept() -> FirstHead:
+        return FirstHead(handle())
+
+    if listen.unix:
+        _remove_stale(Path(listen.unix))
+        return await loop.create_unix_server(accept, listen.unix, ssl=tls, backlog=BACKLOG)
+    host, port = listen.host or None, listen.port
+    return await loop.create_server(accept, host, port, ssl=tls, backlog=BACKLOG, reuse_port=shared or None)
+
+
 async def _serve(  # noqa: PLR0917 - run's own arguments, passed on
     make_app: Callable[[], web.Application],
     listen: Address,
@@ -116,44 +155,31 @@ async def _serve(  # noqa: PLR0917 - run's own arguments, passed on
     stopping = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
-    # A gzip bomb is not inflated by us: bodies are taken as they come.
-    runner = web.AppRunner(
-        make_app(),
-        handle_signals=False,
-        access_log=None,
-        max_line_size=MAX_LINE,
-        max_field_size=MAX_LINE,
-        keepalive_timeout=KEEP_ALIVE_S,
-        auto_decompress=False,
-        shutdown_timeout=grace_s,
-    )
+    runner = runner_of(make_app(), grace_s=grace_s)
     await runner.setup()
     try:
-        await _listen(partial(_site, runner, listen, tls, shared=shared), listen, setting, log)
+        server = await _listen(partial(listening, runner, listen, tls, shared=shared), listen, setting, log)
         log("service.listening", addr=str(listen), tls=tls is not None)
         await stopping.wait()
         log("service.stopping")
+        server.close()
     finally:
         await runner.cleanup()
 
 
-async def _listen(make_site: Callable[[], web.BaseSite], listen: Address, setting: str, log: Log) -> None:
+async def _listen(start: Callable[[], Awaitable[asyncio.Server]], listen: Address, setting: str, log: Log) -> asyncio.Server:
     until = time.monotonic() + LEAVING_S
     waits = False
     while True:
-        site = make_site()
         try:
-            await site.start()
-        except OSError as error:
-            await site.stop()
-            if error.errno != errno.EADDRINUSE or time.monotonic() > until:
+            return await start()
+        except (OSError, UnicodeError) as error:
+            if not _is_taken(error) or time.monotonic() > until:
                 raise _cannot_listen(listen, setting, error) from error
             if not waits:
                 log("service.waiting", problem=f"{listen} is taken")
             waits = True
             await asyncio.sleep(TAKEN_POLL_S)
-        else:
-            return
 
 
 def require_free(listen: Address, setting: str) -> None:
@@ -169,28 +195,25 @@ def require_free(listen: Address, setting: str) -> None:
         fault = _taken(listen)
         if fault is None:
             return
-        if fault.errno != errno.EADDRINUSE or time.monotonic() > until:
+        if not _is_taken(fault) or time.monotonic() > until:
             raise _cannot_listen(listen, setting, fault) from fault
         time.sleep(TAKEN_POLL_S)
 
 
-def _taken(listen: Address) -> OSError | None:
+def _taken(listen: Address) -> OSError | UnicodeError | None:
     family = socket.AF_INET6 if ":" in listen.host else socket.AF_INET
     with socket.socket(family) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((listen.host, listen.port))
             probe.listen(1)
-        except OSError as error:
+        except (OSError, UnicodeError) as error:
             return error
     return None
 
 
-def _site(runner: web.AppRunner, listen: Address, tls: ssl.SSLContext | None, *, shared: bool) -> web.BaseSite:
-    if listen.unix:
-        _remove_stale(Path(listen.unix))
-        return web.UnixSite(runner, listen.unix, ssl_context=tls, backlog=BACKLOG)
-    return web.TCPSite(runner, listen.host or None, listen.port, ssl_context=tls, backlog=BACKLOG, reuse_port=shared or None)
+def _is_taken(error: OSError | UnicodeError) -> bool:
+    return isinstance(error, OSError) and error.errno == errno.EADDRINUSE
 
 
 def _remove_stale(path: Path) -> None:
@@ -199,7 +222,8 @@ def _remove_stale(path: Path) -> None:
         path.unlink()
 
 
-def _cannot_listen(listen: Address, setting: str, error: OSError) -> Misconfigured:
-    if error.errno == errno.EADDRINUSE:
+def _cannot_listen(listen: Address, setting: str, error: OSError | UnicodeError) -> Misconfigured:
+    if _is_taken(error):
         return Misconfigured(f"{setting}: {listen} is taken by another program; stop it, or choose another port")
-    return Misconfigured(f"{setting}: cannot listen on {listen}: {error.strerror}")
+    why = error.strerror if isinstance(error, OSError) else "this is no host's name"
+    return Misconfigured(f"{setting}: cannot listen on {listen}: {why}")

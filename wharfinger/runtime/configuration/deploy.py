@@ -7,7 +7,7 @@ from ipaddress import ip_address
 from typing import Final
 from urllib.parse import urlsplit
 
-from wharfinger.runtime.configuration.texts import NAME, networks, parse_base_url
+from wharfinger.runtime.configuration.texts import NAME, networks, parse_base_url, scheme
 from wharfinger.runtime.durations import parse_duration
 from wharfinger.runtime.settings import DeploySettings, DockerTarget, Match, Rule, Secret, Target, WebhookTarget
 from wharfinger.runtime.yaml_nodes import Section
@@ -30,8 +30,11 @@ def read_deploy(section: Section | None) -> DeploySettings:
         for name in targets_section.names():
             known.append(name)
             entry = targets_section.section(name)
-            target = None if entry is None else _target(name, entry)
-            if target is None or entry is None:
+            if entry is None:
+                targets_section.fault(name, "is empty", "give it a type: webhook or docker")
+                continue
+            target = _target(name, entry)
+            if target is None:
                 continue
             if isinstance(target, DockerTarget) and (target.host, target.container) in containers:
                 # Each target's deliveries go one after the other, but those of two would replace the container at once.
@@ -44,7 +47,7 @@ def read_deploy(section: Section | None) -> DeploySettings:
     rules = tuple(_deploy_rule(entry, known) for entry in entries)
     names = [rule.name for rule in rules]
     for entry, name in zip(entries, names, strict=True):
-        if names.count(name) > 1:
+        if name and names.count(name) > 1:
             entry.fault("name", f"{name} is the name of two rules", "give each its own name")
     section.done()
     return DeploySettings(rules, tuple(targets))
@@ -136,13 +139,15 @@ def _docker(name: str, section: Section) -> DockerTarget | None:
 
 
 def _is_engine(host: str) -> bool:
-    parts = urlsplit(host)
-    try:
-        return bool(parts.scheme == "unix" and not parts.netloc and parts.path) or bool(
-            parts.scheme == "tcp" and parts.hostname and parts.port
-        )
-    except ValueError:
+    if not host.isprintable() or " " in host:
         return False
+    match scheme(host):
+        case "unix":
+            return not urlsplit(host).netloc and bool(urlsplit(host).path)
+        case "tcp":
+            return host.isascii() and bool(urlsplit(host).hostname and urlsplit(host).port)
+        case _:
+            return False
 
 
 def _is_near(host: str) -> bool:

@@ -1,8 +1,8 @@
 """``redis`` and ``ledger``: where what must not be lost is kept."""
 
 from pathlib import Path
-from urllib.parse import urlsplit
 
+from wharfinger.runtime.configuration.texts import scheme
 from wharfinger.runtime.yaml_nodes import Section
 
 
@@ -12,8 +12,8 @@ def read_redis(section: Section | None) -> str | None:
         return None
     url = section.expanded("url", required=True)
     section.done()
-    if url is not None and urlsplit(url).scheme not in {"redis", "rediss", "unix"}:
-        section.fault("url", "is not a redis:// , rediss:// or unix:// URL", "write redis://HOST:6379/0")
+    if url is not None and scheme(url) not in {"redis", "rediss", "unix"}:
+        section.fault("url", "is not a redis://, rediss:// or unix:// URL", "write redis://HOST:6379/0")
     return url
 
 
@@ -26,6 +26,6 @@ def read_ledger(section: Section | None, data: Path) -> str:
     section.done()
     if url.startswith("postgresql"):
         section.fault("url", "PostgreSQL is known, but not built yet", "use sqlite:///PATH")
-    elif not url.startswith("sqlite:///"):
+    elif not url.startswith("sqlite:///") or url.removeprefix("sqlite:///") in {"", ":memory:"}:
         section.fault("url", "is not a sqlite:///PATH URL", "write sqlite:////absolute/path, or leave it out")
     return url
