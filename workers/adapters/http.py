@@ -152,6 +152,8 @@ def streaming(
 def _ask(connection: _Connection, method: str, path: str, body: bytes | None, headers: Mapping[str, str]) -> None:
     try:
         connection.request(method, path, body=body, headers=dict(headers))
+    except OSError:
+        raise  # a certificate that is not trusted is a ValueError too
     except ValueError as error:
         # A path or token that a peer gave us, of letters that HTTP has not.
         raise http.client.HTTPException from error
