@@ -7,7 +7,7 @@ from ipaddress import ip_address
 from typing import Final
 from urllib.parse import urlsplit
 
-from wharfinger.runtime.configuration.texts import NAME, networks, parse_base_url, scheme
+from wharfinger.runtime.configuration.texts import NAME, networks, parse_address, parse_base_url
 from wharfinger.runtime.durations import parse_duration
 from wharfinger.runtime.settings import DeploySettings, DockerTarget, Match, Rule, Secret, Target, WebhookTarget
 from wharfinger.runtime.yaml_nodes import Section
@@ -120,10 +120,9 @@ def _is_webhook_secret(secret: Secret) -> bool:
 
 
 def _docker(name: str, section: Section) -> DockerTarget | None:
-    host = section.text("host", "unix:///var/run/docker.sock") or ""
-    if not _is_engine(host):
-        section.fault("host", f"{host!r} is no unix:///PATH or tcp://HOST:PORT", "write unix:///var/run/docker.sock")
-    elif not _is_near(host):
+    default = "unix:///var/run/docker.sock"
+    host = section.parsed("host", parse_engine, f"write {default} or tcp://HOST:PORT", default=default)
+    if not _is_near(host):
         remedy = "use a unix socket, or a tunnel that ends on a loopback address"
         problem = "is an Engine without TLS: who reaches it is root there, and reads the registry's password on the way"
         section.warn("host", problem, remedy)
@@ -138,16 +137,19 @@ def _docker(name: str, section: Section) -> DockerTarget | None:
     return None if container is None else DockerTarget(name, host, container, timeout, section.line)
 
 
-def _is_engine(host: str) -> bool:
-    if not host.isprintable() or " " in host:
-        return False
-    match scheme(host):
-        case "unix":
-            return not urlsplit(host).netloc and bool(urlsplit(host).path)
-        case "tcp":
-            return host.isascii() and bool(urlsplit(host).hostname and urlsplit(host).port)
-        case _:
-            return False
+def parse_engine(text: str) -> str:
+    """Where a Docker Engine is, ``unix:///PATH`` or ``tcp://HOST:PORT``. Raises ValueError, without the text."""
+    problem = "is no unix:///PATH or tcp://HOST:PORT"
+    if text.startswith("unix:///") and "\x00" not in text:
+        return text
+    if not text.startswith("tcp://"):
+        raise ValueError(problem)
+    try:
+        parse_address(text.removeprefix("tcp://"))
+        parse_base_url("http://" + text.removeprefix("tcp://"))
+    except ValueError:
+        raise ValueError(problem) from None
+    return text
 
 
 def _is_near(host: str) -> bool:
