@@ -70,7 +70,7 @@ def post(*events: dict[str, Any], body: bytes | None = None, **record: Any) -> S
 class House:
     """The use case on fakes that share a journal."""
 
-    def __init__(self, *known: Issuance) -> None:
+    def __init__(self, *known: Issuance, infers: bool = False) -> None:
         self.journal: list[str] = []
         self.streams, self.bodies = Entries(journal=self.journal), MemoryBodies(journal=self.journal)
         self.issuances = KnownIssuances({one.jti: one for one in known})
@@ -82,7 +82,7 @@ class House:
             issuances=self.issuances,
             ledger=self.ledger,
             wake_ups=self.told,
-            planner=Planner(KEYS, RULES),
+            planner=Planner(KEYS, RULES, infers=infers),
             clock=lambda: NOW_MS,
             log=self._log,
         )
@@ -132,6 +132,16 @@ def test_a_batch_knows_its_own_tokens() -> None:
     house.streams.add(ISSUANCE, post(event()))
     house.settle.run()
     assert house.verdicts() == [("exact", "")]
+
+
+@pytest.mark.parametrize("settled", [True, False], ids=["settled before", "in the same batch"])
+def test_a_plain_subject(settled: bool) -> None:  # noqa: FBT001 - a column
+    """Without an id it belongs to the account's only token that fits, by inference: also one that comes with it."""
+    house = House(*([ISSUANCE] if settled else []), infers=True)
+    house.streams.add(*([] if settled else [ISSUANCE]), post(event() | {"actor": {"name": "zoe"}}))
+    house.settle.run()
+    assert [verdict for verdict, _ in house.verdicts()] == ["inferred"]
+    assert [one.jti for one in house.ledger.records if one.kind is RecordKind.EVENT] == [ISSUANCE.jti]
 
 
 def test_a_token_that_is_found_nowhere() -> None:
