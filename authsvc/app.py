@@ -25,7 +25,7 @@ from authsvc.adapters.passwords import BcryptPool
 from authsvc.adapters.signing import TokenSigner
 from authsvc.adapters.spool import Replay, Spool
 from authsvc.adapters.static_users import StaticUsers
-from authsvc.adapters.streams import Batches, RedisIssuances, RedisRefusals, connect
+from authsvc.adapters.streams import TIMEOUT_S, Batches, RedisIssuances, RedisRefusals, connect
 from authsvc.decide.commands import EXT_AUTH, EXT_AUTHZ
 from authsvc.decide.credentials import costs
 from authsvc.decide.keys import warnings
@@ -62,7 +62,7 @@ def serve(settings: AuthSettings, read: Read, *, meter: Meter, shared: bool = Fa
         TokenSigner(settings.token, now=int(time.time()))
         if settings.on_store_failure is OnStoreFailure.SPOOL:
             Journal(settings.spool, settings.spool_budget).prepare()
-    except (Misconfigured, CannotServe) as fault:
+    except CannotServe as fault:
         log("service.misconfigured", problem=str(fault))
         return EXIT_MISCONFIGURED
     service = Service(settings, read, tls, meter, log)
@@ -108,8 +108,9 @@ class Service:
 
         async def ping() -> None:
             try:
-                await client.ping()
-            except (RedisError, OSError) as error:
+                async with asyncio.timeout(TIMEOUT_S):
+                    await client.ping()
+            except (RedisError, OSError, TimeoutError) as error:
                 raise Unavailable(type(error).__name__) from error
 
         async def ping_or_spool() -> None:
@@ -175,7 +176,7 @@ class Service:
             rules = make_rules(new, signer, serving.issue.passwords, self._meter)
             if self._tls is not None and new.server.tls is not None:
                 load_pair(self._tls, new.server.tls)
-        except (Misconfigured, CannotServe) as fault:
+        except CannotServe as fault:
             self._log("configuration.kept", why=f"{fault}; the old one keeps serving")
             self._meter.add(RELOADS, "faulty")
             return

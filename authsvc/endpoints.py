@@ -9,7 +9,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Final, assert_never
 
-from aiohttp import web
+from aiohttp import ClientPayloadError, web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from authsvc.decide.client_address import client_address
 from authsvc.decide.request import FORM_TYPE, MAX_FORM, MAX_TEXT, BadRequest, TokenRequest, read_get, read_post
@@ -19,6 +20,7 @@ from authsvc.metrics import BACKOFF_SECONDS, KEY_EXPIRY, POLICY, REFUSALS, REQUE
 from authsvc.ports import Ping
 from wharfinger.runtime.log import Log, place_of
 from wharfinger.runtime.metrics import CONTENT_TYPE, Meter, Told
+from wharfinger.runtime.serving import storable
 from wharfinger.runtime.settings import RealIp, ServerSettings
 from wharfinger.wire.codec import encode
 
@@ -27,6 +29,8 @@ PATHS: Final = ("/auth", "/auth/token")
 BODY_TIMEOUT_S: Final = 10.0
 RETRY_AFTER_S: Final = 1
 HSTS: Final = "max-age=63072000; includeSubDomains"
+MAX_ADDRESS: Final = 64
+"""Characters kept of what a header claims to be an address."""
 _HEADERS: Final[Mapping[str, str]] = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 
 _READ: Final = ("GET", "HEAD")
@@ -56,6 +60,7 @@ class Endpoints:
         body_timeout_s: float = BODY_TIMEOUT_S,
     ) -> None:
         self._serving = serving
+        self._body_timeout_s = body_timeout_s
         self._pings = pings
         self._meter = meter
         self._log = log
@@ -184,6 +189,8 @@ async def _read(http: web.Request, timeout_s: float) -> TokenRequest | BadReques
                 body += more
     except TimeoutError:
         return BadRequest("the form did not arrive in time")
+    except (ClientPayloadError, HttpProcessingError, ConnectionError):
+        return BadRequest("the form did not arrive whole")
     if len(body) > MAX_FORM:
         return BadRequest(f"the form is larger than {MAX_FORM} bytes")
     # Go reads a form as one only if it says so.
@@ -196,7 +203,8 @@ def _client(http: web.Request, real_ip: RealIp | None) -> Client | BadRequest:
     if isinstance(addr, BadRequest):
         return addr
     claimed = http.headers.get("X-Forwarded-For", "").partition(",")[0].strip()
-    return Client(addr, claimed[:64], http.headers.get("User-Agent", "")[:MAX_TEXT])
+    agent = http.headers.get("User-Agent", "")
+    return Client(addr, storable(claimed, limit=MAX_ADDRESS), storable(agent, limit=MAX_TEXT))
 
 
 def _denied(pause_s: int, *, realm: str, post: bool) -> web.Response:

@@ -1,5 +1,6 @@
 """Joins the notifier: the only place of it that makes clients and reads the clock."""
 
+import asyncio
 import time
 from collections.abc import AsyncIterator
 
@@ -36,8 +37,9 @@ def build(settings: NotifierSettings, meter: Meter, log: Log) -> web.Application
 
     async def ping() -> None:
         try:
-            await client.ping()
-        except (RedisError, OSError) as error:
+            async with asyncio.timeout(TIMEOUT_S):
+                await client.ping()
+        except (RedisError, OSError, TimeoutError) as error:
             raise Unavailable(type(error).__name__) from error
 
     async def life(_app: web.Application) -> AsyncIterator[None]:

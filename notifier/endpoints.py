@@ -18,6 +18,7 @@ from notifier.metrics import ACK_SECONDS, BYTES, POSTS
 from notifier.ports import Post
 from wharfinger.runtime.log import Log
 from wharfinger.runtime.metrics import CONTENT_TYPE, Meter
+from wharfinger.runtime.serving import storable
 from wharfinger.runtime.settings import Source
 
 BODY_TIMEOUT_S: Final = 60.0
@@ -40,8 +41,8 @@ class Endpoints:
         log: Log,
         body_timeout_s: float = BODY_TIMEOUT_S,
     ) -> None:
-        self._body_timeout_s = body_timeout_s
         self._ingest = ingest
+        self._body_timeout_s = body_timeout_s
         self._sources = sources
         self._pings = pings
         self._log = log
@@ -67,7 +68,7 @@ class Endpoints:
         return await self._store(http, source, peer, began)
 
     async def _store(self, http: web.Request, source: Source, peer: str, began: float) -> web.Response:
-        content_type = http.headers.get("Content-Type", "")[:MAX_CONTENT_TYPE]
+        content_type = storable(http.headers.get("Content-Type", ""), limit=MAX_CONTENT_TYPE)
         try:
             async with asyncio.timeout(self._body_timeout_s):
                 stored = await self._ingest.run(Post(source.name, peer, content_type, _chunks(http)))

@@ -10,6 +10,7 @@ import zlib
 from dataclasses import dataclass
 
 from notifier.decide.placing import Arrived, Place, notification, place
+from notifier.errors import Unavailable
 from notifier.ports import Clock, EventStream, Post, Spill, SpillFile
 from wharfinger.wire.notification import Notification, StoredNotification
 
@@ -50,7 +51,13 @@ class Ingest:
             )
         )
         inline = b"" if record.spill or record.dropped else bytes(body.held)
-        await self.stream.append(StoredNotification(record, inline))
+        try:
+            await self.stream.append(StoredNotification(record, inline))
+        except Unavailable:
+            # The registry tries each second, and a file left by each try fills the disk. If the entry was taken all the same,
+            # settle finds its body lost, and the event whole in the registry's next try.
+            await body.discard()
+            raise
         return record
 
 

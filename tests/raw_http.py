@@ -11,6 +11,7 @@ from aiohttp import web
 
 from tests.waiting import until
 from wharfinger.runtime.connections import BoundedRunner, Bounds
+from wharfinger.runtime.heads import FirstHead
 from wharfinger.runtime.log import Log, discard
 
 WAIT_S = 20.0
@@ -97,8 +98,9 @@ class Served:
     async def connect(self) -> Peer:
         """A new connection, without a network."""
         ours, theirs = socket.socketpair()
-        assert self._runner.server is not None
-        await asyncio.get_running_loop().connect_accepted_socket(self._runner.server, theirs)
+        server = self._runner.server
+        assert server is not None
+        await asyncio.get_running_loop().connect_accepted_socket(lambda: FirstHead(server()), theirs)
         self._peers.append(peer := Peer(*await asyncio.open_connection(sock=ours)))
         return peer
 

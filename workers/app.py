@@ -68,7 +68,7 @@ def run_settle(settings: WorkerSettings, log: Log) -> int:
         bodies=SpilledBodies(settings.spill),
         issuances=StoredIssuances(client, database),
         ledger=LedgerOfBatches(database),
-        wake_ups=RqWakeUps(client),
+        wake_ups=RqWakeUps(client, _now_ms),
         planner=Planner(
             JtiKeys(tuple(key.reveal() for key in settings.jti_keys)),
             compile_rules(settings.deploy),
@@ -90,7 +90,7 @@ def run_deliver(settings: WorkerSettings, log: Log) -> int:
         outbox=LedgerOutbox(database, _now_ms),
         tags=RegistryTags(settings.sources),
         destinations=ConfiguredDestinations(settings),
-        wake_ups=RqWakeUps(client),
+        wake_ups=RqWakeUps(client, _now_ms),
         clock=_now_ms,
         pause=lambda milliseconds: time.sleep(milliseconds / 1_000),
         randomness=random.random,
@@ -112,7 +112,7 @@ def run_sweep(settings: WorkerSettings, log: Log) -> int:
     sweep = Sweep(
         streams=streams,
         outbox=LedgerOutbox(database, _now_ms),
-        wake_ups=RqWakeUps(client),
+        wake_ups=RqWakeUps(client, _now_ms),
         housekeeping=RedisHousekeeping(client, settings.spill),
         retention=LedgerRetention(database, settings.retention, _now_ms),
         log=log,

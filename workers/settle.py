@@ -67,7 +67,9 @@ class Settle:
             self.log("batch.taken_over")
             return 0
         named = {jti for reading in readings if isinstance(reading, Heard) and (jti := claimed_jti(reading.event))}
-        issuances = self.issuances.find(named)
+        # A batch's own tokens too: after a long outage their keys are gone, and the ledger does not have them yet.
+        issued = {record.jti: record for record in batch.records if isinstance(record, Issuance)}
+        issuances = {**issued, **self.issuances.find(named - issued.keys())}
         now_ms = self.clock()
         early = self._early(readings, issuances, now_ms)
         if early:

@@ -6,13 +6,14 @@ Crash before the rename: a ``.part`` file. Crash after it, before the entry: a f
 import asyncio
 import os
 import secrets
+from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO, Final
 
 from notifier.errors import Unavailable
 
 RECOUNT_EVERY: Final = 100
-"""Files between two counts of the folder: settle removes some without telling."""
+"""Files between two counts of the folder, for it may have other writers; settle removes files without telling, too."""
 
 
 class SpillFolder:
@@ -26,15 +27,17 @@ class SpillFolder:
 
     async def open(self, *, received_at: int) -> "FileBeingSpilled":
         """Start a file."""
-        if self._opened % RECOUNT_EVERY == 0 or self._used >= self._budget:
+        if self._opened % RECOUNT_EVERY == 0:
             self._used = await asyncio.to_thread(_used, self.folder)
         self._opened += 1
-        self.spend(0)
         name = f"{received_at}-{secrets.token_hex(8)}.z"
         return FileBeingSpilled(self, name, await asyncio.to_thread(_open, self.folder, name))
 
-    def spend(self, size: int) -> None:
+    async def spend(self, size: int) -> None:
         """Count bytes. Raises Unavailable beyond the budget."""
+        if self._used + size > self._budget:
+            # Counted anew before anything is refused: much of what was spent is gone by now.
+            self._used = await asyncio.to_thread(_used, self.folder)
         if self._used + size > self._budget:
             raise Unavailable(f"the spill folder {self.folder} has used up its {self._budget} bytes")
         self._used += size
@@ -50,7 +53,7 @@ class FileBeingSpilled:
 
     async def write(self, data: bytes) -> None:
         """Add bytes."""
-        self._owner.spend(len(data))
+        await self._owner.spend(len(data))
         try:
             await asyncio.to_thread(self._file.write, data)
         except OSError as error:
@@ -67,7 +70,18 @@ class FileBeingSpilled:
 
 
 def _used(folder: Path) -> int:
-    return sum(entry.stat().st_size for entry in os.scandir(folder)) if folder.is_dir() else 0
+    try:
+        with os.scandir(folder) as entries:
+            return sum(map(_size, entries))
+    except OSError:
+        return 0  # not there yet; what else is wrong with it, opening a file will tell
+
+
+def _size(entry: os.DirEntry[str]) -> int:
+    try:
+        return entry.stat().st_size
+    except FileNotFoundError:
+        return 0  # settle removed it just now
 
 
 def _open(folder: Path, name: str) -> BinaryIO:
@@ -94,6 +108,9 @@ def _keep(folder: Path, name: str, file: BinaryIO) -> None:
 
 
 def _discard(folder: Path, name: str, file: BinaryIO) -> None:
-    file.close()
-    (folder / f"{name}.part").unlink(missing_ok=True)
-    (folder / name).unlink(missing_ok=True)
+    with suppress(OSError):
+        file.close()  # what it still holds need not fit on a full disk
+    for left in (folder / f"{name}.part", folder / name):
+        # One that cannot be removed now is an orphan, as after a crash.
+        with suppress(OSError):
+            left.unlink()

@@ -3,8 +3,7 @@
 import asyncio
 import threading
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
 
 import bcrypt
 import fakeredis
@@ -18,10 +17,10 @@ from authsvc.decide.refusals import RefusalSums
 from authsvc.decide.request import Claimed, TokenRequest
 from authsvc.errors import Unavailable
 from authsvc.issue import Client, Denied, Issue, Issued, Rules
+from tests.authsvc.fakes import KeptIssuances, KeptRefusals, PlainSigner
 from tests.waiting import until
 from wharfinger.runtime.log import discard
 from wharfinger.runtime.settings import Secret, User
-from wharfinger.wire.issuance import Issuance, Refusal
 from wharfinger.wire.jti import JtiKeys
 
 KEY = b"k" * 32
@@ -37,29 +36,6 @@ def hashed(password: str, cost: int = 4) -> Secret:
 USERS = tuple(User(name, hashed("right", 4 + number % 2), number + 1) for number, name in enumerate(NAMES))
 
 
-@dataclass
-class Kept:
-    """``IssuanceStream`` and ``RefusalStream`` in memory."""
-
-    issued: list[Issuance] = field(default_factory=list)
-    refused: list[Refusal] = field(default_factory=list)
-
-    async def record(self, record: Issuance | Refusal) -> None:
-        """Keep one."""
-        if isinstance(record, Issuance):
-            self.issued.append(record)
-        else:
-            self.refused.append(record)
-
-
-class PlainSigner:
-    """``Signer``: what a token says does not matter here."""
-
-    def sign(self, _claims: Mapping[str, object], *, service: str, now: int) -> str:
-        """Nothing."""
-        return f"{service}.{now}"
-
-
 class House:
     """The use case with bcrypt's real pool and a Redis in this process. ``compared``: every hash that was compared."""
 
@@ -70,7 +46,7 @@ class House:
         self.passwords = BcryptPool(self._compare)
         self.client = fakeredis.FakeAsyncRedis()
         self.now_ms = 1_795_477_894_000
-        self.kept = Kept()
+        self.issuances, self.refusals = KeptIssuances(), KeptRefusals()
         self.drawn = 0
         self.issue = Issue(
             rules=Rules(
@@ -89,8 +65,8 @@ class House:
             ),
             passwords=self.passwords,
             attempts=SharedAttempts(self.client, KEY, lambda: self.now_ms),
-            issuances=self.kept,
-            refusals=self.kept,
+            issuances=self.issuances,
+            refusals=self.refusals,
             clock=lambda: self.now_ms,
             nonces=self._draw,
             sums=RefusalSums(),
@@ -147,7 +123,7 @@ async def test_a_guesser_is_slowed_down(house: House) -> None:
     assert isinstance(found, Denied)
     assert (found.reason, found.pause_s) == ("backed_off", 1)
     assert len(house.compared) == 6
-    assert Counter(one.reason for one in house.kept.refused) == {"wrong_password": 6, "backed_off": 4}
+    assert Counter(one.reason for one in house.refusals.recorded) == {"wrong_password": 6, "backed_off": 4}
 
 
 async def test_a_guesser_who_waits_is_not_answered_by_the_memory(house: House) -> None:

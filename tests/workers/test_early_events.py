@@ -62,7 +62,7 @@ class House:
             bodies=SpilledBodies(folder / "spill"),
             issuances=StoredIssuances(self.client, self.database),
             ledger=LedgerOfBatches(self.database),
-            wake_ups=RqWakeUps(self.client),
+            wake_ups=RqWakeUps(self.client, lambda: 0),
             planner=Planner(KEYS, ()),
             clock=lambda: self.now,
             log=discard,

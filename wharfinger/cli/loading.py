@@ -12,6 +12,7 @@ from typing import Any, Final, NoReturn
 import click
 
 from wharfinger.cli.findings import as_fault, deploy_findings, key_findings, log_findings, policy_findings
+from wharfinger.cli.texts import shown
 from wharfinger.policy import CompileError, Policy, compile_acl
 from wharfinger.runtime.configuration import Access, Fault, Loaded, load, load_access
 from wharfinger.runtime.settings import Settings
@@ -89,4 +90,4 @@ def describe(file: Path, fault: Fault) -> str:
     where = ":".join(str(part) for part in (file, fault.line, fault.column) if part)
     what = " ".join(filter(None, (fault.key, fault.problem)))
     stop = "" if fault.remedy.endswith("?") else "."
-    return f"{where}: {'warning: ' if fault.warning else ''}{what}. {fault.remedy[:1].upper()}{fault.remedy[1:]}{stop}"
+    return shown(f"{where}: {'warning: ' if fault.warning else ''}{what}. {fault.remedy[:1].upper()}{fault.remedy[1:]}{stop}")

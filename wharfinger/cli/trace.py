@@ -6,10 +6,10 @@ from datetime import UTC, datetime
 
 import click
 from rich.console import Console
-from rich.markup import escape
 from rich.tree import Tree
 
 from wharfinger.cli.loading import Place, placed, settings_or_exit
+from wharfinger.cli.texts import in_markup, shown
 from wharfinger.ledger.database import Database
 from wharfinger.ledger.errors import LedgerError
 from wharfinger.ledger.queries import Trace, TracedDelivery, TracedEvent, TracedIssuance, trace
@@ -44,26 +44,26 @@ def command(place: Place, *, ref: str, as_json: bool) -> None:
     elif found.found():
         show(found, people_console())
     else:
-        click.echo(f"the ledger knows nothing of {ref}", err=True)
+        click.echo(f"the ledger knows nothing of {shown(ref)}", err=True)
     sys.exit(0 if found.found() else EXIT_NOT_FOUND)
 
 
 def show(found: Trace, console: Console) -> None:
     """Print a chain: each token with its events, each push with its deliveries; what has no token last."""
     changes = [event for event in found.events if event.action not in _READS]
-    shown = changes or found.events
-    tree = Tree(f"[bold]{escape(found.ref)}[/bold]")
+    listed = changes or found.events
+    tree = Tree(f"[bold]{in_markup(found.ref)}[/bold]")
     placed_events: set[int] = set()
     for issuance in found.issuances:
-        events = [event for event in shown if event.attribution.jti == issuance.jti]
+        events = [event for event in listed if event.attribution.jti == issuance.jti]
         if not events and issuance.jti != found.ref:
             continue
         branch = tree.add(_issuance(issuance))
         _add_events(branch, events, found.deliveries)
         placed_events |= {event.seq for event in events}
-    _add_events(tree, [event for event in shown if event.seq not in placed_events], found.deliveries)
-    if len(shown) < len(found.events):
-        tree.add(f"[dim]and {len(found.events) - len(shown)} reads; --json has them[/dim]")
+    _add_events(tree, [event for event in listed if event.seq not in placed_events], found.deliveries)
+    if len(listed) < len(found.events):
+        tree.add(f"[dim]and {len(found.events) - len(listed)} reads; --json has them[/dim]")
     console.print(tree)
 
 
@@ -84,9 +84,9 @@ def _issuance(one: TracedIssuance) -> str:
     granted = " ".join(f"{scope['type']}:{scope['name']}:{','.join(scope['actions'])}" for scope in one.granted) or "nothing"
     rules = ", ".join("none" if rule is None else str(rule) for rule in one.rules) or "none"
     return (
-        f"[bold]token[/bold] {escape(one.jti)}  {escape(one.account or 'anonymous')}"
-        f"  {escape(one.credential['kind'])} {escape(one.credential['id'])}  from {escape(one.client_addr)}\n"
-        f"{moment(one.issued_at * 1_000)}  granted {escape(granted)} by rule {rules}  {escape(one.user_agent)}"
+        f"[bold]token[/bold] {in_markup(one.jti)}  {in_markup(one.account or 'anonymous')}"
+        f"  {in_markup(one.credential['kind'])} {in_markup(one.credential['id'])}  from {in_markup(one.client_addr)}\n"
+        f"{moment(one.issued_at * 1_000)}  granted {in_markup(granted)} by rule {rules}  {in_markup(one.user_agent)}"
     )
 
 
@@ -95,25 +95,25 @@ def _event(one: TracedEvent) -> str:
     tie = coloured("/".join(filter(None, (one.attribution.verdict, one.attribution.reason))), one.attribution.verdict)
     flags = f"  [yellow]{' '.join(one.attribution.flags)}[/yellow]" if one.attribution.flags else ""
     return (
-        f"[bold]{escape(one.action)}[/bold] {escape(one.kind)} {escape(what)}  {tie}{flags}"
-        f"  {escape(one.attribution.account or 'anonymous')}\n"
-        f"{moment(one.occurred_at)}  {escape(one.digest)}  event {escape(one.event_id)}  log {one.seq}"
+        f"[bold]{in_markup(one.action)}[/bold] {in_markup(one.kind)} {in_markup(what)}  {tie}{flags}"
+        f"  {in_markup(one.attribution.account or 'anonymous')}\n"
+        f"{moment(one.occurred_at)}  {in_markup(one.digest)}  event {in_markup(one.event_id)}  log {one.seq}"
     )
 
 
 def _delivery(one: TracedDelivery) -> str:
     tries = f"{len(one.attempts)} attempt{'' if len(one.attempts) == 1 else 's'}"
-    reason = f"  {escape(one.reason)}" if one.reason else ""
+    reason = f"  {in_markup(one.reason)}" if one.reason else ""
     return (
-        f"[bold]delivery[/bold] {escape(one.rule)} → {escape(one.target)}  {coloured(one.state, one.state)}{reason}\n"
-        f"{moment(one.updated_at)}  {escape(one.id)}  {tries}"
+        f"[bold]delivery[/bold] {in_markup(one.rule)} → {in_markup(one.target)}  {coloured(one.state, one.state)}{reason}\n"
+        f"{moment(one.updated_at)}  {in_markup(one.id)}  {tries}"
     )
 
 
 def coloured(text: str, word: str) -> str:
     """A text in the colour of what a verdict or state means."""
     colour = "green" if word in _GOOD else "red" if word in _BAD else "yellow"
-    return f"[{colour}]{escape(text)}[/{colour}]"
+    return f"[{colour}]{in_markup(text)}[/{colour}]"
 
 
 def moment(milliseconds: int) -> str:

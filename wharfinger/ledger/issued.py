@@ -50,8 +50,8 @@ def from_record(record: AuditRecord, *, erased: bool) -> Issuance:
         deciders=tuple(detail.get("deciders", [])),
         policy=detail.get("policy", ""),
         issued_at=record.occurred_at // 1_000,
-        not_before=detail["nbf"],
-        expires_at=detail["exp"],
+        not_before=detail.get("nbf", 0),
+        expires_at=detail.get("exp", 0),
         erased=erased,
     )
 

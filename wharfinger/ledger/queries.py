@@ -125,7 +125,9 @@ class Trace:
 
 
 def trace(database: Database, ref: str) -> Trace:
-    """Walk the chain around a reference. Raises LedgerUnavailable."""
+    """Walk the chain around a reference; an empty one names nothing. Raises LedgerUnavailable."""
+    if not ref:
+        return Trace(ref, [], [], [])
     with database.reading() as connection:
         events = _events(connection, database.words, ref)
         jtis = {event.attribution.jti for event in events if event.attribution.jti} | {ref}

@@ -3,6 +3,8 @@
 import re
 from typing import Final
 
+LONGEST_S: Final = 2**63 / 1e9
+"""Go counts nanoseconds in 63 bits: 292 years."""
 _UNITS: Final = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "μs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3_600.0}
 _DAYS: Final = re.compile(r"([0-9]+)d", re.ASCII)
 _PART: Final = re.compile(r"([0-9]+(?:\.[0-9]*)?|\.[0-9]+)(ns|us|µs|μs|ms|s|m|h)")
@@ -19,4 +21,7 @@ def parse_duration(text: str) -> float:
     """Seconds. Raises ValueError for what Go refuses, and for a bare number (nanoseconds there, seconds to most readers)."""
     if _WHOLE.fullmatch(text) is None:
         raise ValueError(f"{text!r} is no duration like 30s, 1h30m or 500ms")
-    return sum(float(number) * _UNITS[unit] for number, unit in _PART.findall(text))
+    seconds = sum(float(number) * _UNITS[unit] for number, unit in _PART.findall(text))
+    if seconds >= LONGEST_S:
+        raise ValueError("is longer than 292 years")
+    return seconds

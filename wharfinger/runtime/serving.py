@@ -21,6 +21,7 @@ from aiohttp import web
 
 from wharfinger.runtime.connections import BoundedRunner, Bounds, within_open_files
 from wharfinger.runtime.errors import Misconfigured, Unavailable
+from wharfinger.runtime.heads import FirstHead
 from wharfinger.runtime.log import LibraryLog, Log
 from wharfinger.runtime.settings import Address, TlsSettings
 
@@ -101,6 +102,11 @@ def load_pair(context: ssl.SSLContext, tls: TlsSettings) -> None:
         raise Misconfigured(f"server.certificate {pair.certificate} and server.key {pair.key}: {error}") from error
 
 
+def storable(text: str, *, limit: int) -> str:
+    """A header's text as records may hold it: cut, and its bytes that are no UTF-8, which aiohttp hides in it, replaced."""
+    return text[:limit].encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+
+
 async def _serve(  # noqa: PLR0917 - run's own arguments, passed on
     make_app: Callable[[], web.Application],
     listen: Address,
@@ -118,26 +124,26 @@ async def _serve(  # noqa: PLR0917 - run's own arguments, passed on
     runner = BoundedRunner(make_app(), bounds=bounds, log=log, grace_s=grace_s)
     await runner.setup()
     try:
-        opening = partial(_open, runner, listen, tls, bounds, shared=shared)
-        listening = await _listen(opening, listen, setting, log)
+        opening = partial(listening, runner, listen, tls, bounds=bounds, shared=shared)
+        server = await _listen(opening, listen, setting, log)
         log("service.listening", addr=str(listen), tls=tls is not None)
         await stopping.wait()
         log("service.stopping")
-        listening.close()
+        server.close()
     finally:
         await runner.cleanup()
 
 
 async def _listen(
-    opening: Callable[[], Awaitable[asyncio.AbstractServer]], listen: Address, setting: str, log: Log
+    start: Callable[[], Awaitable[asyncio.AbstractServer]], listen: Address, setting: str, log: Log
 ) -> asyncio.AbstractServer:
     until = time.monotonic() + LEAVING_S
     waits = False
     while True:
         try:
-            return await opening()
-        except OSError as error:
-            if error.errno != errno.EADDRINUSE or time.monotonic() > until:
+            return await start()
+        except (OSError, UnicodeError) as error:
+            if not _is_taken(error) or time.monotonic() > until:
                 raise _cannot_listen(listen, setting, error) from error
             if not waits:
                 log("service.waiting", problem=f"{listen} is taken")
@@ -158,34 +164,39 @@ def require_free(listen: Address, setting: str) -> None:
         fault = _taken(listen)
         if fault is None:
             return
-        if fault.errno != errno.EADDRINUSE or time.monotonic() > until:
+        if not _is_taken(fault) or time.monotonic() > until:
             raise _cannot_listen(listen, setting, fault) from fault
         time.sleep(TAKEN_POLL_S)
 
 
-def _taken(listen: Address) -> OSError | None:
+def _taken(listen: Address) -> OSError | UnicodeError | None:
     family = socket.AF_INET6 if ":" in listen.host else socket.AF_INET
     with socket.socket(family) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((listen.host, listen.port))
             probe.listen(1)
-        except OSError as error:
+        except (OSError, UnicodeError) as error:
             return error
     return None
 
 
-async def _open(
-    runner: BoundedRunner, listen: Address, tls: ssl.SSLContext | None, bounds: Bounds, *, shared: bool
+async def listening(
+    runner: BoundedRunner, listen: Address, tls: ssl.SSLContext | None, *, bounds: Bounds, shared: bool = False
 ) -> asyncio.AbstractServer:
+    """Take connections for a runner that is set up. Raises OSError, or UnicodeError for what is no host's name."""
     loop, protocol = asyncio.get_running_loop(), runner.server
     assert protocol is not None  # noqa: S101 - set up by the caller
+
+    def accept() -> FirstHead:
+        return FirstHead(protocol())
+
     # Not aiohttp's sites: they leave a client a minute for its handshake, and half of one for its good-bye.
     handshake_s, good_bye_s = (bounds.head_s, bounds.linger_s) if tls else (None, None)
     if listen.unix:
         _remove_stale(Path(listen.unix))
         return await loop.create_unix_server(
-            protocol,
+            accept,
             listen.unix,
             ssl=tls,
             backlog=BACKLOG,
@@ -193,7 +204,7 @@ async def _open(
             ssl_shutdown_timeout=good_bye_s,
         )
     return await loop.create_server(
-        protocol,
+        accept,
         listen.host or None,
         listen.port,
         ssl=tls,
@@ -204,13 +215,18 @@ async def _open(
     )
 
 
+def _is_taken(error: OSError | UnicodeError) -> bool:
+    return isinstance(error, OSError) and error.errno == errno.EADDRINUSE
+
+
 def _remove_stale(path: Path) -> None:
     # A socket that a killed process left; anything else is not ours to remove.
     if path.is_socket():
         path.unlink()
 
 
-def _cannot_listen(listen: Address, setting: str, error: OSError) -> Misconfigured:
-    if error.errno == errno.EADDRINUSE:
+def _cannot_listen(listen: Address, setting: str, error: OSError | UnicodeError) -> Misconfigured:
+    if _is_taken(error):
         return Misconfigured(f"{setting}: {listen} is taken by another program; stop it, or choose another port")
-    return Misconfigured(f"{setting}: cannot listen on {listen}: {error.strerror}")
+    why = error.strerror if isinstance(error, OSError) else "this is no host's name"
+    return Misconfigured(f"{setting}: cannot listen on {listen}: {why}")

@@ -22,7 +22,9 @@ _ENVIRONMENT: Final = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _MERGE: Final = "tag:yaml.org,2002:merge"
 _YES: Final = frozenset({"true", "yes", "on", "y"})
 _NO: Final = frozenset({"false", "no", "off", "n"})
-_INTEGER: Final = re.compile(r"[+-]?[0-9][0-9_]*(\.[0-9]*)?", re.ASCII)
+_INTEGER: Final = re.compile(r"[+-]?[0-9][0-9_]{0,18}(\.[0-9]{0,18})?", re.ASCII)
+_REPEATED: Final = re.compile(r"(alias|handle) '[^']*'")
+"""What YAML's own complaints repeat of the file: to it, a password that begins with * is an alias."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -72,7 +74,7 @@ def compose(file: Path, faults: Faults) -> yaml.Node | None:
         return None
     except (yaml.YAMLError, RecursionError, ValueError) as error:
         mark = getattr(error, "problem_mark", None)
-        problem = getattr(error, "problem", None) or type(error).__name__
+        problem = _REPEATED.sub(r"\1", getattr(error, "problem", None) or type(error).__name__)
         faults.add(mark.line + 1 if mark else 0, "", f"is not YAML: {problem}", "correct the syntax")
         return None
     if node is None:
@@ -264,6 +266,9 @@ class Section:
         text = self.text(name, required=required)
         if text is None:
             return None
+        if not _is_path(text):
+            self.fault(name, "holds what stands in no path", "write a plain path")
+            return None
         path = self.folder / os.path.expanduser(text)  # noqa: PTH111 - ~ of a text
         self.faults.files.add(path)
         return path
@@ -277,8 +282,10 @@ class Section:
         """A secret from ``<name>_file``, or from ``<name>: ${ENV}``; never written out in the file."""
         file = self.path_of(f"{name}_file")
         text = self.text(name)
-        if file is not None:
-            return self._content(f"{name}_file", file)
+        if self.has(f"{name}_file"):
+            if self.has(name):
+                self.fault(name, f"stands beside {name}_file", "keep one of the two")
+            return None if file is None else self._content(f"{name}_file", file)
         if text is None:
             if required:
                 self.fault(f"{name}_file", "is missing", f"name a file that holds the {name}")
@@ -288,11 +295,11 @@ class Section:
             remedy = f"put it into a file and name that in {name}_file, or write ${{VARIABLE}}"
             self.fault(name, "is written out in the configuration, where too many can read it", remedy)
             return None
-        return self._variable(name, whole[1]).encode() or None
+        return os.fsencode(self._variable(name, whole[1])).strip() or None
 
     def _variable(self, name: str, variable: str) -> str:
         value = self.environ.get(variable, "")
-        if not value:
+        if not value.strip():
             self.fault(name, f"the environment has no {variable}", f"set {variable}, or use {name}_file")
         return value
 
@@ -325,6 +332,13 @@ class Section:
 
 def _listed(node: yaml.Node) -> list[yaml.Node]:
     return list(node.value) if isinstance(node, yaml.SequenceNode) else [node]
+
+
+def _is_path(text: str) -> bool:
+    try:
+        return b"\x00" not in os.fsencode(text)
+    except UnicodeEncodeError:
+        return False
 
 
 def is_null(node: yaml.Node) -> bool:

@@ -5,12 +5,16 @@ Records only ever gain fields, with defaults: a reader ignores what it does not 
 version stays in tests/samples/ for ever.
 """
 
-from typing import Final, TypeVar
+from typing import Annotated, Final, TypeVar
 
 import msgspec
 
 RECORD_FIELD: Final = "record"
 """The field of a stream entry that holds the record; binary parts stand in fields of their own."""
+
+Whole = Annotated[int, msgspec.Meta(ge=0, le=2**53 - 1)]
+"""A count, size or time of a record: as large as JSON's readers agree on, and its thousandfold fits SQL's 64 bits."""
+Sha256 = Annotated[str, msgspec.Meta(pattern=r"\A[0-9a-f]{64}\Z")]
 
 _encoder: Final = msgspec.json.Encoder()
 RecordT = TypeVar("RecordT")

@@ -3,11 +3,12 @@
 Both are frozen structs; fields are only ever added, with defaults. ``schema`` is raised when a reader must know the difference.
 """
 
-from typing import Final
+from typing import Annotated, Final
 
 import msgspec
 
-from wharfinger.wire.codec import RECORD_FIELD, decode, encode
+from wharfinger.wire.codec import RECORD_FIELD, Whole, decode, encode
+from wharfinger.wire.jti import SHAPE
 from wharfinger.wire.names import Account, Jti
 from wharfinger.wire.scope import Scope
 
@@ -27,7 +28,7 @@ class Issuance(msgspec.Struct, frozen=True, kw_only=True):
     """The record of one token: who asked, how that was proved, what was granted, and by which rule."""
 
     schema: int = SCHEMA
-    jti: Jti
+    jti: Annotated[Jti, msgspec.Meta(pattern=rf"\A{SHAPE}\Z")]
     account: Account
     credential: Credential
     authenticated_by: str
@@ -47,10 +48,10 @@ class Issuance(msgspec.Struct, frozen=True, kw_only=True):
     """For each asked scope who decided: ``acl``, ``ext_authz``…; empty: nobody said anything, so nothing is granted."""
     policy: str = ""
     """Hash of the policy that decided."""
-    issued_at: int
+    issued_at: Whole
     """Seconds since the epoch."""
-    not_before: int
-    expires_at: int
+    not_before: Whole
+    expires_at: Whole
     erased: bool = False
     """Its personal values were erased: the account is not known any more. Only the ledger says so."""
 
@@ -73,10 +74,10 @@ class Refusal(msgspec.Struct, frozen=True, kw_only=True):
     user_agent: str = ""
     service: str = ""
     asked: tuple[Scope, ...] = ()
-    count: int = 1
+    count: Whole = 1
     """How many refusals this record stands for."""
-    since: int
-    until: int
+    since: Whole
+    until: Whole
     """Seconds since the epoch, first and last of them."""
 
 

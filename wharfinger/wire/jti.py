@@ -23,7 +23,9 @@ MIN_KEY_BYTES: Final = 32
 VERSION: Final = b"wharfinger/jti/v1\x00"
 """First in the HMAC's input: ids of a later shape cannot be passed off as this one."""
 
-_SHAPE: Final = re.compile(r"[-0-9A-Z_a-z]{26}", re.ASCII)
+SHAPE: Final = "[-0-9A-Z_a-z]{26}"
+"""What every id looks like, as a regular expression."""
+_SHAPE: Final = re.compile(SHAPE, re.ASCII)
 _VALUE: Final = {letter: value for value, letter in enumerate(ALPHABET)}
 
 

@@ -9,7 +9,7 @@ from typing import Final
 
 import msgspec
 
-from wharfinger.wire.codec import RECORD_FIELD, UnreadableRecord, decode, encode
+from wharfinger.wire.codec import RECORD_FIELD, Sha256, UnreadableRecord, Whole, decode, encode
 
 SCHEMA: Final = 1
 MAX_BODY: Final = 33 * 1024 * 1024
@@ -28,11 +28,11 @@ class Notification(msgspec.Struct, frozen=True, kw_only=True):
     """The configured source whose secret it carried."""
     peer: str
     """The sender's address, as the socket saw it."""
-    received_at: int
+    received_at: Whole
     """Milliseconds since the epoch."""
-    size: int
+    size: Whole
     """Bytes of the body as it came."""
-    sha256: str
+    sha256: Sha256
     """Of the body as it came, hex."""
     content_type: str = ""
     spill: str = ""

@@ -1,10 +1,15 @@
 """Notifications' bodies: expanded from their entry, or read from the file they were spilled to."""
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Final
 
 from wharfinger.wire.codec import UnreadableRecord
 from wharfinger.wire.notification import StoredNotification, decompress
+
+_NAME: Final = re.compile(r"[0-9A-Za-z-]{1,64}\.z", re.ASCII)
+"""Every name that the notifier gives. A writer to Redis does not choose what else is read or removed."""
 
 
 class SpilledBodies:
@@ -18,14 +23,15 @@ class SpilledBodies:
         name = stored.notification.spill
         if not name:
             return decompress(stored.compressed)
+        if _NAME.fullmatch(name) is None:
+            raise UnreadableRecord("the spilled body has a name that is not ours")
         try:
-            # Only the name: a writer to Redis does not choose what is read here.
-            return decompress((self._folder / Path(name).name).read_bytes())
+            return decompress((self._folder / name).read_bytes())
         except OSError as error:
             raise UnreadableRecord("the spilled body is lost") from error
 
     def forget(self, notifications: Sequence[StoredNotification]) -> None:
         """Remove what was spilled. Crash before: the file is an orphan, which sweep removes."""
         for stored in notifications:
-            if stored.notification.spill:
-                (self._folder / Path(stored.notification.spill).name).unlink(missing_ok=True)
+            if _NAME.fullmatch(stored.notification.spill):
+                (self._folder / stored.notification.spill).unlink(missing_ok=True)

@@ -1,5 +1,7 @@
 """The configured targets as destinations. One adapter a type of target."""
 
+from typing import assert_never
+
 from wharfinger.runtime.settings import DockerTarget, Source, WebhookTarget, WorkerSettings
 from workers.adapters.docker_engine import DockerEngine
 from workers.adapters.webhook import WebhookSender
@@ -23,6 +25,8 @@ class ConfiguredDestinations:
                 return Destination(engine, runs_one=True, knows_what_runs=True, registry_host=self._host)
             case None:
                 return None
+            case _ as never:
+                assert_never(never)
 
     def _host(self, source: str) -> str:
         found: Source | None = self._sources.get(source)

@@ -5,13 +5,14 @@ another one meanwhile), and the Engine by its unix socket, synchronously. TLS na
 """
 
 import http.client
+import io
 import socket
 import ssl
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 from workers.errors import Unavailable
 
@@ -43,10 +44,40 @@ class Answer:
     body: bytes = field(repr=False)
 
 
+class _Deadlined(io.RawIOBase):
+    """What a socket sends, until a moment: a peer that sends a byte now and then does not hold a worker beyond it."""
+
+    def __init__(self, raw: io.RawIOBase, sock: socket.socket, until: float) -> None:
+        self._raw = raw
+        self._sock = sock
+        self._idle_s = sock.gettimeout()
+        self._until = until
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int | None:
+        left_s = self._until - time.monotonic()
+        if left_s <= 0:
+            raise TimeoutError
+        self._sock.settimeout(left_s if self._idle_s is None else min(left_s, self._idle_s))
+        return self._raw.readinto(buffer)
+
+    def close(self) -> None:
+        self._raw.close()
+        super().close()
+
+
 class _Connection(http.client.HTTPConnection):
-    def __init__(self, endpoint: Endpoint, timeout_s: float) -> None:
+    def __init__(self, endpoint: Endpoint, timeout_s: float, until: float) -> None:
         super().__init__(endpoint.name, endpoint.port, timeout=timeout_s)
         self._endpoint = endpoint
+        self._until = until
+
+    def response_class(self, sock: socket.socket, method: str | None = None) -> http.client.HTTPResponse:  # type: ignore[override]  # called as the class is
+        response = http.client.HTTPResponse(sock, method=method)
+        response.fp = io.BufferedReader(_Deadlined(response.fp.detach(), sock, self._until))
+        return response
 
     def connect(self) -> None:
         if self._endpoint.unix:
@@ -104,13 +135,13 @@ def streaming(
     Raises:
         Unavailable: no connection, no answer in time, or a broken one.
     """
-    connection = _Connection(endpoint, idle_s or timeout_s)
     until = time.monotonic() + timeout_s
+    connection = _Connection(endpoint, idle_s or timeout_s, until)
     try:
-        connection.request(method, path, body=body, headers=dict(headers or {}))
-        response = connection.getresponse()
-        found = {name.lower(): value for name, value in response.getheaders()}
-        yield Answer(response.status, found, b""), _chunks(response, until, endpoint)
+        _ask(connection, method, path, body, headers or {})
+        with connection.getresponse() as response:
+            found = {name.lower(): value for name, value in response.getheaders()}
+            yield Answer(response.status, found, b""), _chunks(response, until, endpoint)
     except (OSError, http.client.HTTPException) as error:
         what = "did not answer in time" if isinstance(error, TimeoutError) else f"cannot be asked: {_reason(error)}"
         raise Unavailable(f"{endpoint.unix or endpoint.name} {what}") from error
@@ -118,11 +149,23 @@ def streaming(
         connection.close()
 
 
+def _ask(connection: _Connection, method: str, path: str, body: bytes | None, headers: Mapping[str, str]) -> None:
+    try:
+        connection.request(method, path, body=body, headers=dict(headers))
+    except OSError:
+        raise  # a certificate that is not trusted is a ValueError too
+    except ValueError as error:
+        # A path or token that a peer gave us, of letters that HTTP has not.
+        raise http.client.HTTPException from error
+
+
 def _chunks(response: http.client.HTTPResponse, until: float, endpoint: Endpoint) -> Iterator[bytes]:
     while chunk := response.read1(CHUNK):
         yield chunk
         if time.monotonic() > until:
             raise Unavailable(f"{endpoint.unix or endpoint.name} did not come to an end in time")
+    if response.length:
+        raise http.client.IncompleteRead(b"", response.length)
 
 
 def _reason(error: Exception) -> str:

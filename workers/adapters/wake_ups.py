@@ -1,6 +1,5 @@
 """Wake-ups as RQ jobs: coalesced for settle, one for each due delivery. JSON only, by names of the fixed table."""
 
-import time
 from collections.abc import Iterable
 
 import redis
@@ -12,13 +11,15 @@ from wharfinger.wire import jobs, keys
 from wharfinger.wire.jobs import DeliverJob
 from wharfinger.wire.names import DeliveryId
 from workers.adapters.redis_errors import unavailable_when_silent
+from workers.ports import Clock
 
 
 class RqWakeUps:
     """The port ``WakeUps``."""
 
-    def __init__(self, client: redis.Redis) -> None:
+    def __init__(self, client: redis.Redis, clock: Clock) -> None:
         self._redis = client
+        self._clock = clock
         self._settle = Queue(keys.SETTLE_QUEUE, connection=client, serializer=JSONSerializer)
         self._deliver = Queue(keys.DELIVER_QUEUE, connection=client, serializer=JSONSerializer)
 
@@ -30,7 +31,7 @@ class RqWakeUps:
                     self._deliver.enqueue(
                         jobs.DELIVER,
                         delivery,
-                        job_id=DeliverJob(delivery).job_id(now_s=int(time.time())),
+                        job_id=DeliverJob(delivery).job_id(now_s=self._clock() // 1_000),
                         unique=True,
                         result_ttl=jobs.RESULT_TTL_S,
                         failure_ttl=jobs.FAILURE_TTL_S,

@@ -19,8 +19,9 @@ TIMEOUT_S: Final = 10.0
 class WebhookSender:
     """The port ``Target``, as a webhook."""
 
-    def __init__(self, settings: WebhookTarget) -> None:
+    def __init__(self, settings: WebhookTarget, *, timeout_s: float = TIMEOUT_S) -> None:
         self._settings = settings
+        self._timeout_s = timeout_s
         self._secrets = tuple(secret.reveal() for secret in settings.secrets)
 
     def resume(self, order: Order, lease: Lease) -> None:
@@ -38,7 +39,7 @@ class WebhookSender:
                 return Refused(f"{url.hostname} is at an address that is neither public nor in the target's allow")
             lease.renew()
             answer = request(
-                endpoint, "POST", path, headers={**made.headers, "Host": url.netloc}, body=made.body, timeout_s=TIMEOUT_S
+                endpoint, "POST", path, headers={**made.headers, "Host": url.netloc}, body=made.body, timeout_s=self._timeout_s
             )
         except Unavailable as fault:
             return Retry(str(fault))

@@ -26,12 +26,21 @@ def parse_challenge(header: str, *, registry: str) -> Challenge | None:
     scheme, _, rest = header.partition(" ")
     parameters = dict(_PARAMETER.findall(rest))
     realm = parameters.get("realm", "")
-    parts = urlsplit(realm)
-    if scheme.lower() != "bearer" or parts.scheme not in {"http", "https"} or not parts.hostname:
+    if scheme.lower() != "bearer" or not _can_be_asked(realm):
         return None
-    if urlsplit(registry).scheme == "https" and parts.scheme != "https":
+    if urlsplit(registry).scheme == "https" and urlsplit(realm).scheme != "https":
         return None
     return Challenge(realm, parameters.get("service", ""))
+
+
+def _can_be_asked(realm: str) -> bool:
+    try:
+        parts = urlsplit(realm)
+        port = parts.port
+    except ValueError:
+        return False  # an address or a port that is none
+    of_http = parts.scheme in {"http", "https"} and bool(parts.hostname) and port != 0
+    return of_http and realm.isascii() and realm.isprintable() and " " not in realm
 
 
 def token_path(challenge: Challenge, repository: str) -> str:

@@ -181,3 +181,33 @@ def test_nothing_raises(query: str, authorization: list[str], body: bytes) -> No
     """Whatever a client sends is a request or a fault."""
     assert isinstance(read_get(query, authorization), TokenRequest | BadRequest)
     assert isinstance(read_post(query, authorization, body), TokenRequest | BadRequest)
+
+
+_NAMES = st.sampled_from(
+    ["scope", "service", "account", "client_id", "grant_type", "username", "password", "offline_token", "x"]
+)
+_VALUES = st.sampled_from(
+    ["s3cret", "zoe", "", "password", "repository:a/b:pull", "registry:catalog:*", " ", "a:b:c:d:e", "\x00", "\ud800"]
+)
+_PAIRS = st.lists(st.tuples(_NAMES, _VALUES | st.text(max_size=20)), max_size=8)
+
+
+def encoded(pairs: list[tuple[str, str]]) -> str:
+    """Pairs as a client sends them."""
+    return urlencode(pairs, errors="surrogatepass")
+
+
+@given(_PAIRS, _PAIRS, st.binary(max_size=20), st.sampled_from(["Basic ", "basic ", "Bearer ", "Basic", ""]))
+def test_any_request_of_the_right_form(
+    query: list[tuple[str, str]], form: list[tuple[str, str]], typed: bytes, scheme: str
+) -> None:
+    """A request or a fault; whoever it is for is who it says by its credentials, and a fault repeats nothing of what was sent."""
+    header = [scheme + base64.b64encode(typed).decode()]
+    for found in (read_get(encoded(query), header), read_post(encoded(query), header, encoded(form).encode())):
+        if isinstance(found, BadRequest):
+            assert "s3cret" not in found.problem
+            continue
+        assert len(found.client_id) <= MAX_TEXT
+        assert found.service.isprintable()
+        if found.credentials is not None and found.credentials.by == "basic":
+            assert f"{found.credentials.account}:{found.credentials.password}".encode() == typed

@@ -281,6 +281,12 @@ def test_a_ledger_that_cannot_be_opened(tmp_path: Path) -> None:
         Database(f"sqlite:///{tmp_path}/ledger.db")
 
 
+def test_a_url_without_a_file() -> None:
+    """A ledger in memory would be lost with its process."""
+    with pytest.raises(LedgerMisuse, match="names no file"):
+        Database("sqlite://")
+
+
 def test_the_file_is_private(tmp_path: Path) -> None:
     """Accounts and addresses are nobody else's to read."""
     Database(f"sqlite:///{tmp_path}/ledger.db").close()

@@ -1,14 +1,17 @@
 """Log lines: one JSON object each, harmless on a terminal, cut when long, whatever the fields hold."""
 
+import errno
 import json
 import logging
+import os
+import threading
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wharfinger.runtime.log import MAX_VALUE, LibraryLog, discard, line
+from wharfinger.runtime.log import MAX_VALUE, LibraryLog, discard, line, to_stderr
 from wharfinger.runtime.settings import Secret
 
 
@@ -63,10 +66,87 @@ def test_what_a_library_logs() -> None:
     assert unhandled == {"library": "aiohttp.server", "level": "ERROR", "what": "Unhandled"}
 
 
+def test_a_fault_from_nowhere() -> None:
+    """It has no place."""
+    events: list[dict[str, object]] = []
+    logger = logging.Logger("aiohttp.server")  # noqa: LOG001 - one that nobody else has
+    logger.addHandler(LibraryLog(lambda _event, /, **fields: events.append(fields)))
+    logger.error("Failed", exc_info=ValueError("pa55"))
+    assert events == [{"library": "aiohttp.server", "level": "ERROR", "what": "Failed", "error": "ValueError"}]
+
+
+def test_every_library_is_taken_over() -> None:
+    """What printed to stderr before does not any more."""
+    root = logging.getLogger()
+    before = root.handlers
+    try:
+        LibraryLog.install(discard)
+        assert [type(one) for one in root.handlers] == [LibraryLog]
+    finally:
+        root.handlers = before
+
+
+class Stderr:
+    """The process's standard error, led into a pipe."""
+
+    def __init__(self) -> None:
+        self.read, self.write = os.pipe()
+        self.kept = os.dup(2)
+        os.dup2(self.write, 2)
+
+    def back(self) -> None:
+        """As it was."""
+        os.dup2(self.kept, 2)
+        for descriptor in (self.kept, self.write):
+            os.close(descriptor)
+
+
+def test_each_line_is_one_write() -> None:
+    """Lines of processes that share a terminal do not mix: what threads log at once comes out whole."""
+    stderr = Stderr()
+    try:
+        log = to_stderr("auth")
+        threads = [
+            threading.Thread(target=lambda number=number: log("thing.done", number=number, fill="x" * 500))
+            for number in range(8)
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    finally:
+        stderr.back()
+    with os.fdopen(stderr.read) as lines:
+        assert sorted(json.loads(one)["number"] for one in lines) == list(range(8))
+
+
+def test_a_closed_terminal_stops_nobody() -> None:
+    """The line is lost, the service goes on."""
+    stderr = Stderr()
+    try:
+        os.close(stderr.read)
+        to_stderr("auth")("thing.done")
+        with pytest.raises(OSError, match=os.strerror(errno.EPIPE)):
+            os.write(2, b"x")
+    finally:
+        stderr.back()
+
+
+@pytest.mark.parametrize("name", ["time", "service"])
+def test_fields_do_not_hide_the_line_s_own(name: str) -> None:
+    """Nobody makes a line look like another's."""
+    assert json.loads(line("auth", "e", {name: "x"}, now_s=0))[name] != "x"
+
+
 @given(st.dictionaries(st.text(), st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.binary()))
 def test_nothing_raises(fields: dict[str, object]) -> None:
     """A service does not end of its log."""
     made = line("auth", "e", fields, now_s=0)
     assert made.endswith(b"\n")
     assert made.count(b"\n") == 1
+
+    def refuse(name: str) -> None:
+        raise AssertionError(name)
+
+    json.loads(made, parse_constant=refuse)  # NaN is no JSON
     discard("e", **fields)

@@ -23,10 +23,17 @@ def test_read() -> None:
         ('Bearer realm="file:///etc/passwd"', "http://reg"),
         ("Bearer nothing", "http://reg"),
         ('Bearer realm="http://auth/token"', "https://reg"),
+        ('Bearer realm="http://[::1/token"', "http://reg"),
+        ('Bearer realm="http://auth:99999/"', "http://reg"),
+        ('Bearer realm="http://auth:x/"', "http://reg"),
+        ('Bearer realm="http://auth:0/"', "http://reg"),
+        ('Bearer realm="http://auth/a b"', "http://reg"),
+        ('Bearer realm="http://auth/\u2603"', "http://reg"),
+        ('Bearer realm="http:///token"', "http://reg"),
     ],
 )
 def test_not_used(header: str, registry: str) -> None:
-    """No Bearer, no web address, or credentials out of TLS into the clear."""
+    """No Bearer, no web address that could be asked, or credentials out of TLS into the clear."""
     assert parse_challenge(header, registry=registry) is None
 
 

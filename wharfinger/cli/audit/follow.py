@@ -5,11 +5,11 @@ import time
 from typing import Final
 
 import click
-from rich.markup import escape
 
 from wharfinger.cli.audit.criteria import searching
 from wharfinger.cli.audit.opening import open_ledger
 from wharfinger.cli.loading import Place, placed
+from wharfinger.cli.texts import in_markup
 from wharfinger.cli.trace import coloured, moment, people_console
 from wharfinger.ledger.database import Database
 from wharfinger.ledger.formats import as_json
@@ -62,7 +62,7 @@ def _line(one: Stored) -> str:
     where = record.repository + (f":{record.tag}" if record.tag else "")
     what = " ".join(filter(None, (record.action or record.kind.value, record.object_kind, where, record.digest[:19])))
     who = "erased" if one.erased else record.personal.account or "anonymous"
-    flags = f" [yellow]{escape(record.flags)}[/yellow]" if record.flags else ""
+    flags = f" [yellow]{in_markup(record.flags)}[/yellow]" if record.flags else ""
     verdict = "/".join(filter(None, (record.verdict, record.reason[:60])))
     when = moment(record.occurred_at or record.recorded_at)
-    return f"{one.seq}  {when}  {escape(who)}  {escape(what)}  {coloured(verdict, record.verdict)}{flags}"
+    return f"{one.seq}  {when}  {in_markup(who)}  {in_markup(what)}  {coloured(verdict, record.verdict)}{flags}"

@@ -5,12 +5,12 @@ import sys
 from typing import Final
 
 import click
-from rich.markup import escape
 from rich.table import Table
 
 from wharfinger.cli.audit.criteria import searching
 from wharfinger.cli.audit.opening import open_ledger
 from wharfinger.cli.loading import Place, placed
+from wharfinger.cli.texts import in_markup
 from wharfinger.cli.trace import coloured, moment, people_console
 from wharfinger.ledger.formats import as_json
 from wharfinger.ledger.groups import Group, GroupKind, group
@@ -50,13 +50,13 @@ def _show(records: tuple[Stored, ...]) -> None:
         what = " ".join(filter(None, (record.action or record.kind.value, record.object_kind)))
         where = record.repository + (f":{record.tag}" if record.tag else "")
         verdict = "/".join(filter(None, (record.verdict, record.reason[:60])))
-        flags = f" [yellow]{escape(record.flags)}[/yellow]" if record.flags else ""
+        flags = f" [yellow]{in_markup(record.flags)}[/yellow]" if record.flags else ""
         table.add_row(
             str(one.seq),
             moment(record.occurred_at or record.recorded_at),
-            escape("erased" if one.erased else record.personal.account or "anonymous"),
-            escape(what),
-            escape(f"{where} {record.digest[:19]}".strip()),
+            in_markup("erased" if one.erased else record.personal.account or "anonymous"),
+            in_markup(what),
+            in_markup(f"{where} {record.digest[:19]}".strip()),
             coloured(verdict, record.verdict) + flags,
         )
     people_console().print(table)
@@ -69,4 +69,4 @@ def _show_groups(groups: list[Group]) -> None:
             continue
         verdicts = ", ".join(coloured(verdict, verdict) for verdict in sorted(one.verdicts))
         lines = f"log {one.seqs[0]}-{one.seqs[-1]}" if len(one.seqs) > 1 else f"log {one.seqs[0]}"
-        console.print(f"{moment(one.first_at)}  {escape(one.headline())}  {verdicts}  [dim]{lines}[/dim]")
+        console.print(f"{moment(one.first_at)}  {in_markup(one.headline())}  {verdicts}  [dim]{lines}[/dim]")

@@ -7,7 +7,7 @@ from ipaddress import ip_address
 from typing import Final
 from urllib.parse import urlsplit
 
-from wharfinger.runtime.configuration.texts import NAME, networks, parse_base_url
+from wharfinger.runtime.configuration.texts import NAME, networks, parse_address, parse_base_url
 from wharfinger.runtime.durations import parse_duration
 from wharfinger.runtime.settings import DeploySettings, DockerTarget, Match, Rule, Secret, Target, WebhookTarget
 from wharfinger.runtime.yaml_nodes import Section
@@ -31,8 +31,11 @@ def read_deploy(section: Section | None) -> DeploySettings:
         for name in targets_section.names():
             known.append(name)
             entry = targets_section.section(name)
-            target = None if entry is None else _target(name, entry)
-            if target is None or entry is None:
+            if entry is None:
+                targets_section.fault(name, "is empty", "give it a type: webhook or docker")
+                continue
+            target = _target(name, entry)
+            if target is None:
                 continue
             if isinstance(target, DockerTarget) and (target.host, target.container) in containers:
                 # Each target's deliveries go one after the other, but those of two would replace the container at once.
@@ -45,7 +48,7 @@ def read_deploy(section: Section | None) -> DeploySettings:
     rules = tuple(_deploy_rule(entry, known) for entry in entries)
     names = [rule.name for rule in rules]
     for entry, name in zip(entries, names, strict=True):
-        if names.count(name) > 1:
+        if name and names.count(name) > 1:
             entry.fault("name", f"{name} is the name of two rules", "give each its own name")
     section.done()
     return DeploySettings(rules, tuple(targets))
@@ -120,10 +123,9 @@ def _is_webhook_secret(secret: Secret) -> bool:
 
 
 def _docker(name: str, section: Section) -> DockerTarget | None:
-    host = section.text("host", "unix:///var/run/docker.sock") or ""
-    if not _is_engine(host):
-        section.fault("host", f"{host!r} is no unix:///PATH or tcp://HOST:PORT", "write unix:///var/run/docker.sock")
-    elif not _is_near(host):
+    default = "unix:///var/run/docker.sock"
+    host = section.parsed("host", parse_engine, f"write {default} or tcp://HOST:PORT", default=default)
+    if not _is_near(host):
         remedy = "use a unix socket, or a tunnel that ends on a loopback address"
         problem = "is an Engine without TLS: who reaches it is root there, and reads the registry's password on the way"
         section.warn("host", problem, remedy)
@@ -138,14 +140,19 @@ def _docker(name: str, section: Section) -> DockerTarget | None:
     return None if container is None else DockerTarget(name, host, container, timeout, section.line)
 
 
-def _is_engine(host: str) -> bool:
-    parts = urlsplit(host)
+def parse_engine(text: str) -> str:
+    """Where a Docker Engine is, ``unix:///PATH`` or ``tcp://HOST:PORT``. Raises ValueError, without the text."""
+    problem = "is no unix:///PATH or tcp://HOST:PORT"
+    if text.startswith("unix:///") and "\x00" not in text:
+        return text
+    if not text.startswith("tcp://"):
+        raise ValueError(problem)
     try:
-        return bool(parts.scheme == "unix" and not parts.netloc and parts.path) or bool(
-            parts.scheme == "tcp" and parts.hostname and parts.port
-        )
+        parse_address(text.removeprefix("tcp://"))
+        parse_base_url("http://" + text.removeprefix("tcp://"))
     except ValueError:
-        return False
+        raise ValueError(problem) from None
+    return text
 
 
 def _is_near(host: str) -> bool:

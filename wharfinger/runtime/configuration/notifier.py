@@ -24,15 +24,15 @@ def read_notifier(section: Section | None) -> tuple[Address, tuple[Source, ...]]
 
 def _sources(section: Section) -> tuple[Source, ...]:
     entries = [Section(node, key, section.faults, section.environ, section.folder) for key, node in section.items("sources")]
-    sources = [source for entry in entries if (source := _source(entry)) is not None]
+    sources = [_source(entry) for entry in entries]
     names = [source.name for source in sources]
-    for entry, name in zip(entries, names, strict=False):
-        if names.count(name) > 1:
+    for entry, name in zip(entries, names, strict=True):
+        if name and names.count(name) > 1:
             entry.fault("name", f"{name} is the name of two sources", "give each its own name")
     return tuple(sources)
 
 
-def _source(section: Section) -> Source | None:
+def _source(section: Section) -> Source:
     name = section.text("name", required=True)
     if name is not None and NAME.fullmatch(name) is None:
         section.fault("name", f"{name!r} is not 1 to 64 letters, digits, - or _", "choose a plain name; it stands in URLs")

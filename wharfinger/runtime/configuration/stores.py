@@ -2,9 +2,8 @@
 
 from pathlib import Path
 from typing import Final
-from urllib.parse import urlsplit
 
-from wharfinger.runtime.configuration.texts import networks, parse_base_url
+from wharfinger.runtime.configuration.texts import networks, parse_base_url, scheme
 from wharfinger.runtime.durations import parse_duration
 from wharfinger.runtime.settings import CHECKPOINT_EVERY_S, LogSettings, Secret, Witness
 from wharfinger.runtime.yaml_nodes import Section
@@ -20,8 +19,8 @@ def read_redis(section: Section | None) -> str | None:
         return None
     url = section.expanded("url", required=True)
     section.done()
-    if url is not None and urlsplit(url).scheme not in {"redis", "rediss", "unix"}:
-        section.fault("url", "is not a redis:// , rediss:// or unix:// URL", "write redis://HOST:6379/0")
+    if url is not None and scheme(url) not in {"redis", "rediss", "unix"}:
+        section.fault("url", "is not a redis://, rediss:// or unix:// URL", "write redis://HOST:6379/0")
     return url
 
 
@@ -32,7 +31,8 @@ def read_ledger(section: Section | None, data: Path) -> tuple[str, LogSettings]:
         return default, _log(None, data)
     url, log = section.expanded("url") or default, _log(section, data)
     section.done()
-    if not url.startswith(("sqlite:///", "postgresql://", "postgresql+psycopg://")):
+    is_file = url.startswith("sqlite:///") and url.removeprefix("sqlite:///") not in {"", ":memory:"}
+    if not is_file and not url.startswith(("postgresql://", "postgresql+psycopg://")):
         remedy = "write sqlite:////absolute/path or postgresql://USER@HOST/NAME, or leave it out"
         section.fault("url", "is no sqlite:///PATH and no postgresql:// URL", remedy)
     return url, log

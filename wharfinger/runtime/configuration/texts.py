@@ -27,13 +27,24 @@ def parse_address(text: str) -> Address:
 
 def parse_base_url(text: str) -> str:
     """An http or https URL with a host and without credentials; no slash at its end. Raises ValueError, without the text."""
-    parts = urlsplit(text)
-    # Reading the port raises ValueError for what is none.
-    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.port == 0:
+    if scheme(text) not in {"http", "https"} or not urlsplit(text).hostname:
         raise ValueError("is no http:// or https:// URL with a host")
-    if parts.username is not None or parts.password is not None:
+    if urlsplit(text).username is not None or urlsplit(text).password is not None:
         raise ValueError("has credentials in it, which do not belong there")
+    if not (text.isascii() and text.isprintable()) or " " in text:
+        # Else it would be found out with the first request, and tried again for days.
+        raise ValueError("holds a space or another letter that a URL must write as %20 and the like")
     return text.rstrip("/")
+
+
+def scheme(url: str) -> str:
+    """The scheme of a URL whose address and port are such; else empty."""
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        return ""
+    return "" if port == 0 else parts.scheme
 
 
 def networks(section: Section) -> tuple[Network, ...]:

@@ -14,6 +14,8 @@ from wharfinger.runtime.yaml_nodes import Section
 MIN_JTI_KEY: Final = 32
 DAY_S: Final = 86_400
 MIN_EXPIRATION_S: Final = 60
+MAX_EXPIRATION_S: Final = 100 * 365 * DAY_S
+"""Nobody means more; and from some number on Redis refuses the record's lifetime, so that no token could be given."""
 RSA_ALGORITHMS: Final = ("RS256", "RS384", "RS512")
 FIRST_KEY: Final = "first"
 """The id of the pair that stands as docker_auth has it."""
@@ -31,6 +33,8 @@ def read_token(section: Section | None, server_pair: TlsPair | None, data: Path,
     if section is None:
         return None
     issuer = section.text("issuer", required=True)
+    if issuer is not None and not issuer.isprintable():
+        section.fault("issuer", "holds what no header can carry", "write a plain name, the registry's auth.token.issuer")
     expiration = _expiration(section)
     keys = _keys(section, server_pair)
     algorithm = section.text("algorithm", RSA_ALGORITHMS[0]) or RSA_ALGORITHMS[0]
@@ -82,8 +86,8 @@ def _expiration(section: Section) -> int | None:
     expiration = section.number("expiration", required=True)
     if expiration is None:
         return None
-    if expiration <= 0:
-        section.fault("expiration", "is not above zero", "write seconds, 900 is usual")
+    if not 0 < expiration <= MAX_EXPIRATION_S:
+        section.fault("expiration", "is not above zero and below a hundred years", "write seconds, 900 is usual")
     elif expiration < MIN_EXPIRATION_S:
         section.warn("expiration", f"is below the protocol's {MIN_EXPIRATION_S} s", f"write {MIN_EXPIRATION_S} or more")
     elif expiration > DAY_S:

@@ -8,7 +8,7 @@ from wharfinger.runtime.settings import Command, Secret, User
 from wharfinger.runtime.yaml_nodes import Section
 
 MIN_BCRYPT_COST: Final = 10
-_BCRYPT: Final = re.compile(r"\$2[abxy]\$([0-9]{2})\$[./A-Za-z0-9]{53}", re.ASCII)
+_BCRYPT: Final = re.compile(r"\$2[abxy]\$(0[4-9]|[12][0-9]|3[01])\$[./A-Za-z0-9]{53}", re.ASCII)
 _HOW: Final = "make it with `htpasswd -nBC 10 NAME`, and keep what follows the colon"
 
 

@@ -1,0 +1,219 @@
+"""The ports IssuanceStream and RefusalStream: their suites on the fakes and on Redis, and what a batch of writes keeps to."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+import pytest
+import redis.asyncio
+
+from authsvc.adapters.streams import BATCH, Batches, RedisIssuances, RedisRefusals
+from authsvc.errors import Unavailable
+from authsvc.metrics import STORE_BATCHES, STORE_RECORDS, STORE_SECONDS
+from authsvc.ports import IssuanceStream, RefusalStream
+from tests.authsvc.fakes import KeptIssuances, KeptRefusals
+from tests.stores import STORES, Store, entries
+from wharfinger.runtime.metrics import Board
+from wharfinger.wire import keys
+from wharfinger.wire.codec import RECORD_FIELD, decode
+from wharfinger.wire.issuance import Credential, Issuance, Refusal, issuance_from_fields, refusal_from_fields
+from wharfinger.wire.names import Account, Jti
+from wharfinger.wire.scope import Scope
+
+T = TypeVar("T")
+IMPLEMENTATIONS = (pytest.param("fake"), *STORES)
+ODD_TEXT = 'zoë ☃ \x00 \x1b[31m\n"quoted" ' + "x" * 200
+
+
+def issuance(number: int = 0, *, user_agent: str = "docker/28") -> Issuance:
+    """A token's record."""
+    return Issuance(
+        jti=Jti(f"{number:026}"),
+        account=Account("zoe"),
+        credential=Credential(kind="static", id="c1"),
+        authenticated_by="basic",
+        client_addr="10.0.0.7",
+        user_agent=user_agent,
+        asked=(Scope("repository", "shop/cart", ("pull",)), Scope("registry", "catalog", ("*",))),
+        granted=(Scope("repository", "shop/cart", ("pull",)),),
+        rules=(1, None),
+        issued_at=1_795_477_894,
+        not_before=1_795_477_884,
+        expires_at=1_795_478_794,
+    )
+
+
+def refusal(number: int = 0, *, user_agent: str = "docker/28") -> Refusal:
+    """A refusal's record."""
+    return Refusal(id=f"ref_{number}", reason="wrong_password", account=Account("zoe"), user_agent=user_agent, since=1, until=1)
+
+
+def batches_of(client: redis.asyncio.Redis) -> Batches:
+    """Writes over a client, counted for nobody."""
+    return Batches(client, Board((STORE_BATCHES, STORE_RECORDS, STORE_SECONDS)).meter())
+
+
+@dataclass
+class Issuances:
+    """An implementation, what it has recorded in order, and the same with nobody there."""
+
+    port: IssuanceStream
+    recorded: Callable[[], Awaitable[list[Issuance]]]
+    gone: IssuanceStream
+
+
+@dataclass
+class Refusals:
+    """The same of the other port."""
+
+    port: RefusalStream
+    recorded: Callable[[], Awaitable[list[Refusal]]]
+    gone: RefusalStream
+
+
+@pytest.fixture(params=IMPLEMENTATIONS)
+async def issuances(request: pytest.FixtureRequest, store_of: Callable[[str], Store]) -> AsyncIterator[Issuances]:
+    """Each implementation."""
+    if request.param == "fake":
+        fake = KeptIssuances()
+        yield Issuances(fake, _list_of(fake.recorded), KeptIssuances(gone=True))
+        return
+    store = store_of(request.param)
+    client, nobody = store.loop_client(), store.gone().loop_client()
+
+    async def recorded() -> list[Issuance]:
+        return [issuance_from_fields(fields) for fields in await entries(client, keys.ISSUANCES)]
+
+    yield Issuances(RedisIssuances(batches_of(client)), recorded, RedisIssuances(batches_of(nobody)))
+    await client.aclose()
+    await nobody.aclose()
+
+
+@pytest.fixture(params=IMPLEMENTATIONS)
+async def refusals(request: pytest.FixtureRequest, store_of: Callable[[str], Store]) -> AsyncIterator[Refusals]:
+    """Each implementation."""
+    if request.param == "fake":
+        fake = KeptRefusals()
+        yield Refusals(fake, _list_of(fake.recorded), KeptRefusals(gone=True))
+        return
+    store = store_of(request.param)
+    client, nobody = store.loop_client(), store.gone().loop_client()
+
+    async def recorded() -> list[Refusal]:
+        return [refusal_from_fields(fields) for fields in await entries(client, keys.REFUSALS)]
+
+    yield Refusals(RedisRefusals(batches_of(client)), recorded, RedisRefusals(batches_of(nobody)))
+    await client.aclose()
+    await nobody.aclose()
+
+
+def _list_of(kept: list[T]) -> Callable[[], Awaitable[list[T]]]:
+    async def recorded() -> list[T]:
+        return list(kept)
+
+    return recorded
+
+
+@pytest.mark.parametrize("user_agent", ["docker/28", "", ODD_TEXT])
+async def test_an_issuance_is_read_back_whole(issuances: Issuances, user_agent: str) -> None:
+    """Every field, whatever a client wrote into its own."""
+    await issuances.port.record(issuance(user_agent=user_agent))
+    assert await issuances.recorded() == [issuance(user_agent=user_agent)]
+
+
+@pytest.mark.parametrize("user_agent", ["docker/28", "", ODD_TEXT])
+async def test_a_refusal_is_read_back_whole(refusals: Refusals, user_agent: str) -> None:
+    """The same."""
+    await refusals.port.record(refusal(user_agent=user_agent))
+    assert await refusals.recorded() == [refusal(user_agent=user_agent)]
+
+
+async def test_issuances_keep_their_order(issuances: Issuances) -> None:
+    """One after the other, and many at once: each is there when its call returns, and none twice."""
+    for number in range(3):
+        await issuances.port.record(issuance(number))
+    await asyncio.gather(*(issuances.port.record(issuance(number)) for number in range(3, 2 * BATCH + 50)))
+    assert await issuances.recorded() == [issuance(number) for number in range(2 * BATCH + 50)]
+
+
+async def test_refusals_keep_their_order(refusals: Refusals) -> None:
+    """The same."""
+    await asyncio.gather(*(refusals.port.record(refusal(number)) for number in range(BATCH + 5)))
+    assert await refusals.recorded() == [refusal(number) for number in range(BATCH + 5)]
+
+
+async def test_nobody_takes_an_issuance(issuances: Issuances) -> None:
+    """Each of those that wait is told so."""
+    found = await asyncio.gather(*(issuances.gone.record(issuance(number)) for number in range(3)), return_exceptions=True)
+    assert [type(one) for one in found] == [Unavailable] * 3
+
+
+async def test_nobody_takes_a_refusal(refusals: Refusals) -> None:
+    """The same."""
+    with pytest.raises(Unavailable):
+        await refusals.gone.record(refusal())
+
+
+async def test_the_record_has_a_key_of_its_own(store: Store) -> None:
+    """Settle finds a token by its id for a day after it expired."""
+    client = store.loop_client()
+    await RedisIssuances(batches_of(client)).record(issuance())
+    value = await client.get(keys.issuance(issuance().jti))
+    (entry,) = await entries(client, keys.ISSUANCES)
+    lifetime = await client.ttl(keys.issuance(issuance().jti))
+    assert isinstance(value, bytes)
+    assert decode(Issuance, value) == issuance()
+    assert entry == {RECORD_FIELD.encode(): value}
+    assert keys.ISSUANCE_KEEP_S < lifetime <= keys.ISSUANCE_KEEP_S + 900
+    await client.aclose()
+
+
+async def test_a_stream_that_cannot_be_written(store: Store) -> None:
+    """The token must not leave, and the fault tells nothing of its record."""
+    client = store.loop_client()
+    await client.set(keys.ISSUANCES, b"not a stream")
+    with pytest.raises(Unavailable) as raised:
+        await RedisIssuances(batches_of(client)).record(issuance())
+    assert "zoe" not in str(raised.value)
+    await client.aclose()
+
+
+async def test_a_request_that_is_given_up(store: Store) -> None:
+    """Its record is written all the same, and the others are not told of it."""
+    client = store.loop_client()
+    port = RedisIssuances(batches_of(client))
+    asked = [asyncio.create_task(port.record(issuance(number))) for number in range(3)]
+    await asyncio.sleep(0)
+    asked[1].cancel()
+    assert [type(one) for one in await asyncio.gather(*asked, return_exceptions=True)] == [
+        type(None), asyncio.CancelledError, type(None),
+    ]  # fmt: skip
+    assert await client.xlen(keys.ISSUANCES) == 3
+    await client.aclose()
+
+
+async def test_closing_waits_for_what_is_under_way(store: Store) -> None:
+    """Redis is let go after the last record, and closing nothing is nothing."""
+    client = store.loop_client()
+    batches = batches_of(client)
+    await batches.close()
+    asked = [asyncio.create_task(RedisIssuances(batches).record(issuance(number))) for number in range(BATCH + 1)]
+    await asyncio.sleep(0)
+    await batches.close()
+    assert await client.xlen(keys.ISSUANCES) == BATCH + 1
+    await asyncio.gather(*asked)
+    await client.aclose()
+
+
+async def test_it_goes_on_after_a_fault(store: Store) -> None:
+    """One batch that was not taken is no end."""
+    client = store.loop_client()
+    port = RedisIssuances(batches_of(client))
+    await client.set(keys.ISSUANCES, b"not a stream")
+    with pytest.raises(Unavailable):
+        await port.record(issuance())
+    await client.delete(keys.ISSUANCES)
+    await port.record(issuance())
+    assert await client.xlen(keys.ISSUANCES) == 1
+    await client.aclose()

@@ -1,0 +1,36 @@
+"""What ``up`` runs, before it runs it."""
+
+from pathlib import Path
+
+from tests.wharfinger.cli.houses import house, run
+from wharfinger.cli.work import worker_specs
+from wharfinger.runtime.configuration import load
+
+
+def test_the_workers(tmp_path: Path) -> None:
+    """One settles, one sweeps, some deliver; all of them end after the services."""
+    before = load(house(tmp_path) / "wharfinger.yml", data=tmp_path, environ={}).settings
+    assert before is not None
+    found = worker_specs(before, url="unix:///s", processes=2)
+    assert [one.name for one in found] == ["settle", "sweep", "deliver-1", "deliver-2"]
+    assert {one.order for one in found} == {1}
+
+
+def test_nothing_is_started_with_faults(tmp_path: Path) -> None:
+    """No store, no child: exit code 2."""
+    data = house(tmp_path)
+    (data / "signing.crt").unlink()
+    for command in (("up",), ("work",), ("serve", "auth"), ("serve", "notifier")):
+        result = run(*command, "--data", data)
+        assert result.exit_code == 2
+        assert f"there is no file {data}/signing.crt" in result.stderr
+    assert not (data / "store").exists()
+
+
+def test_a_service_without_its_store(tmp_path: Path) -> None:
+    """Nobody runs the embedded one: exit code 3."""
+    data = house(tmp_path)
+    for command in (("work",), ("serve", "auth"), ("serve", "notifier")):
+        result = run(*command, "--data", data)
+        assert result.exit_code == 3
+        assert "start `wharfinger up`" in result.stderr

@@ -1,0 +1,655 @@
+"""The configuration file: what a whole one becomes, and every fault of every key with its line, its problem and its remedy."""
+
+import base64
+from dataclasses import replace
+from ipaddress import ip_network
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from wharfinger.runtime import settings as typed
+from wharfinger.runtime.configuration import Loaded, load, parse_address, parse_base_url
+from wharfinger.runtime.configuration.deploy import parse_engine
+from wharfinger.runtime.settings import Address, Secret, TlsPair
+from wharfinger.runtime.yaml_nodes import MAX_FILE, Fault
+
+HASH = "$2y$10$" + "a" * 53
+SECRET = "s3cret-of-the-registry-0123456789"
+WHSEC = "whsec_" + base64.b64encode(b"k" * 32).decode()
+JTI_KEY = b"j" * 32
+GOOD = {
+    "server": 'server: {addr: ":5001"}',
+    "token": "token: {issuer: wharfinger, expiration: 900, certificate: pair.crt, key: pair.key}",
+    "users": f'users: {{zoe: {{password: "{HASH}"}}}}',
+    "acl": "acl: []",
+}
+"""Each section on a line of its own."""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Files that configurations name."""
+    made = tmp_path_factory.mktemp("configuration")
+    contents = {
+        "pair.crt": b"c", "pair.key": b"k", "main.secret": SECRET.encode() + b"\n", "two.secret": SECRET.encode() + b"\n" + b"o" * 20 + b"\n",
+        "short.secret": b"s3cret", "empty.secret": b" \n", "open.secret": SECRET.encode(), "hook.secret": WHSEC.encode() + b"\n",
+        "plain.secret": b"s3cret" * 5, "small.secret": b"whsec_" + base64.b64encode(b"s3cret"), "odd.secret": b"whsec_s3cret!", "jti.key": base64.b64encode(JTI_KEY) + b"\n",
+        "two.jti": base64.b64encode(JTI_KEY) + b"\n" + base64.b64encode(b"o" * 40) + b"\n", "short.jti": base64.b64encode(b"s3cret"),
+        "junk.jti": b"s3cret!", "empty.jti": b"\n", "binary.jti": b"\xff\xfe",
+    }  # fmt: skip
+    for name, content in contents.items():
+        (made / name).write_bytes(content)
+        (made / name).chmod(0o644 if name == "open.secret" else 0o600)
+    return made
+
+
+def read(folder: Path, text: str, environ: dict[str, str] | None = None) -> Loaded:
+    """Load a configuration that stands among the files."""
+    file = folder / "wharfinger.yml"
+    file.write_bytes(text.encode("utf-8", "surrogateescape"))
+    return load(file, data=folder, environ=environ or {})
+
+
+def whole(section: str, text: str) -> str:
+    """A configuration that is good but for one section, which stands at its beginning."""
+    return "\n".join([text, *(good for name, good in GOOD.items() if name != section)]) + "\n"
+
+
+def taken(loaded: Loaded) -> typed.Settings:
+    """The settings of a file that may be started with."""
+    assert loaded.settings is not None, loaded.found
+    return loaded.settings
+
+
+def test_the_smallest_file(folder: Path) -> None:
+    """docker_auth's own sections are enough; everything else has its default below the data folder."""
+    found = read(folder, whole("", ""))
+    assert found.found == ()
+    pair = TlsPair(folder / "pair.crt", folder / "pair.key")
+    keys = (Secret(JTI_KEY),)
+    assert taken(found) == typed.Settings(
+        file=folder / "wharfinger.yml",
+        data=folder,
+        embedded=True,
+        auth=typed.AuthSettings(
+            typed.ServerSettings(Address("", 5001), processes=0),
+            typed.TokenSettings("wharfinger", 900, (typed.SigningKey("first", pair.certificate, pair.key, line=3),), keys),
+            (typed.User("zoe", Secret(HASH.encode()), 4),),
+            (),
+            "",
+            folder / "journal",
+        ),
+        notifier=typed.NotifierSettings(Address("", 5002), (), folder / "spill", ""),
+        workers=typed.WorkerSettings(f"sqlite:///{folder}/ledger.db", "", folder / "spill", keys, (), typed.DeploySettings()),
+    )
+
+
+WHOLE = f"""
+server:
+  addr: "127.0.0.1:5551"
+  certificate: pair.crt
+  key: pair.key
+token:
+  issuer: yes
+  expiration: 1_000.9
+  jti_key_file: two.jti
+users:
+  "": {{}}
+  zoe: {{password: "{HASH} "}}
+  gone: ~
+  007: {{password: "{HASH.replace("2y", "2b")}"}}
+acl:
+  - match: {{account: zoe, type: repository, name: "shop/*", service: s, ip: 10.0.0.0/8}}
+    actions: ["*"]
+    comment: all of it
+  - match: {{name: 1.10, account: ~}}
+    actions: [~, 007]
+  - match: {{}}
+    actions: []
+redis: {{url: "redis://:${{REDIS_PASSWORD}}@store:6379/0"}}
+ledger: {{url: "sqlite:////var/lib/wharfinger/ledger.db"}}
+notifier:
+  addr: "[::1]:5552"
+  sources:
+    - name: main
+      secret_file: two.secret
+      registry: https://registry.example/hub/
+      pull_host: registry.example:5000
+      account: wharfinger
+      password: ${{PULL_PASSWORD}}
+      allow: [10.0.0.0/8, "::1", 192.0.2.7/24]
+    - {{name: edge, secret: "${{EDGE_SECRET}}", registry: "http://edge:5000"}}
+deploy:
+  rules:
+    - {{name: web, match: {{repository: "shop/*", tag: "v*"}}, require: exact, targets: [prod, hook]}}
+    - {{name: all, targets: [hook]}}
+  targets:
+    prod: {{type: docker, host: "tcp://127.0.0.1:2375", container: web, health_timeout: 1m30s}}
+    local: {{type: docker, container: web}}
+    hook: {{type: webhook, url: "https://ci.example/${{HOOK}}", secret_file: hook.secret, allow: ["127.0.0.0/8"]}}
+"""
+
+
+def test_a_whole_file(folder: Path) -> None:
+    """Every key that is built, with texts as they were written, whatever YAML would make of them."""
+    environ = {"REDIS_PASSWORD": "pw", "PULL_PASSWORD": "pull-me", "EDGE_SECRET": "e" * 16, "HOOK": "abc"}
+    found = read(folder, WHOLE, environ)
+    assert found.found == ()
+    built = taken(found)
+    pair, keys = TlsPair(folder / "pair.crt", folder / "pair.key"), (Secret(JTI_KEY), Secret(b"o" * 40))
+    url = "redis://:pw@store:6379/0"
+    assert (built.embedded, built.auth.redis_url, built.notifier.redis_url, built.workers.redis_url) == (False, url, url, url)
+    assert built.auth.server == typed.ServerSettings(Address("127.0.0.1", 5551), typed.TlsSettings(pair), processes=0)
+    # docker_auth signs with the server's pair when token has none.
+    assert built.auth.token == typed.TokenSettings(
+        "yes", 1_000, (typed.SigningKey("first", pair.certificate, pair.key, line=7),), keys
+    )
+    assert [(user.name, user.password_hash) for user in built.auth.users or ()] == [
+        ("", None), ("zoe", Secret(HASH.encode())), ("007", Secret(HASH.replace("2y", "2b").encode())),
+    ]  # fmt: skip
+    assert built.auth.acl == (
+        typed.AclRule(16, "zoe", "repository", "shop/*", "s", "10.0.0.0/8", actions=("*",), comment="all of it"),
+        typed.AclRule(19, name="1.10", actions=("", "007")),
+        typed.AclRule(21),
+    )
+    assert built.workers.ledger_url == "sqlite:////var/lib/wharfinger/ledger.db"
+    assert built.notifier.listen == Address("::1", 5552)
+    assert built.notifier.sources == (
+        typed.Source(
+            "main", (Secret(SECRET.encode()), Secret(b"o" * 20)), "https://registry.example/hub", "registry.example:5000", "wharfinger",
+            Secret(b"pull-me"), (ip_network("10.0.0.0/8"), ip_network("::1/128"), ip_network("192.0.2.0/24")),
+        ),
+        typed.Source("edge", (Secret(b"e" * 16),), "http://edge:5000", "edge:5000", "", None),
+    )  # fmt: skip
+    assert built.workers.sources == built.notifier.sources
+    assert built.workers.jti_keys == keys
+    assert built.workers.deploy == typed.DeploySettings(
+        (
+            typed.Rule("web", typed.Match("shop/*", "v*"), "exact", ("prod", "hook"), 38),
+            typed.Rule("all", typed.Match(None, None), "exact", ("hook",), 39),
+        ),
+        (
+            typed.DockerTarget("prod", "tcp://127.0.0.1:2375", "web", 90.0, 41),
+            typed.DockerTarget("local", "unix:///var/run/docker.sock", "web", 60.0, 42),
+            typed.WebhookTarget("hook", "https://ci.example/abc", (Secret(WHSEC.encode()),), (ip_network("127.0.0.0/8"),), 43),
+        ),
+    )
+
+
+def fault(line: int, key: str, problem: str, remedy: str) -> Fault:
+    """A fault, as the table has it; {folder} stands for the files' folder."""
+    return Fault(line, key, problem, remedy)
+
+
+def warning(line: int, key: str, problem: str, remedy: str) -> Fault:
+    """A warning."""
+    return Fault(line, key, problem, remedy, warning=True)
+
+
+OPEN = ("is missing: anybody is let in under this name", "give it a password, unless that is meant")
+TWICE = ("stands twice; the last one counts, as in docker_auth", "remove the other")
+NOT_BUILT = ("is known, but not built yet", "remove it; it would be ignored, and is refused instead")
+TOKEN = "token:\n  issuer: w\n  expiration: {}\n  certificate: pair.crt\n  key: pair.key\n"
+USER = "users:\n  zoe: {{password: {}}}\n"
+NO_HASH = (
+    "is no bcrypt hash ($2y$, $2a$ or $2b$), so nobody can log in as zoe",
+    "make it with `htpasswd -nBC 10 NAME`, and keep what follows the colon",
+)
+SOURCE = "notifier:\n  sources:\n    - {{name: main, secret_file: main.secret, registry: http://r, {}}}\n"
+NAMED = "notifier:\n  sources:\n    - {{name: {}, secret_file: main.secret, registry: http://r}}\n"
+SECRETED = "notifier:\n  sources:\n    - {{name: main, registry: http://r, {}}}\n"
+REGISTRY = 'notifier:\n  sources:\n    - {{name: main, secret_file: main.secret, registry: "{}"}}\n'
+PLAIN_NAME = "choose a plain name; it stands in URLs"
+TARGET = "deploy:\n  targets:\n    hook: {{{}}}\n"
+HOOK = "deploy:\n  targets:\n    hook: {{type: webhook, secret_file: hook.secret, {}}}\n"
+DOCKER = "deploy:\n  targets:\n    web: {{type: docker, container: web, {}}}\n"
+ENGINE = ("is no unix:///PATH or tcp://HOST:PORT", "write unix:///var/run/docker.sock or tcp://HOST:PORT")
+DEPLOY = (
+    "deploy:\n  targets:\n    hook: {{type: webhook, url: http://h, secret_file: hook.secret}}\n"
+    "  rules:\n    - {{name: web, targets: [hook], {}}}\n"
+)
+RULE = "acl:\n  - {}\n"
+NO_HOST_PORT = "write HOST:PORT or :5001"
+NO_URL = "is no http:// or https:// URL with a host"
+ODD_URL = "holds a space or another letter that a URL must write as %20 and the like"
+CREDENTIALS = "has credentials in it, which do not belong there"
+AT_REGISTRY, AT_HOOK = "write http://registry:5000", "write https://HOST/PATH"
+SHORT = ("holds a secret shorter than 16 characters", "use 32 random ones")
+JTI = ("{}", "`wharfinger init` makes one")
+TABLE: list[tuple[str, str, list[Fault]]] = [
+    # Sections that are not there, or hold nothing.
+    ("server", "", [fault(2, "server", "is missing", "add a section server:; `wharfinger init` makes a whole file")]),
+    ("server", "server:", [fault(1, "server", "is missing", "add a section server:; `wharfinger init` makes a whole file")]),
+    ("token", "", [fault(2, "token", "is missing", "add a section token:; `wharfinger init` makes a whole file")]),
+    ("users", "", [fault(2, "users", "is missing: no way to authenticate is configured", "add users:, with '': {} for anonymous clients")]),
+    ("users", "users: ~", [fault(1, "users", "is missing: no way to authenticate is configured", "add users:, with '': {} for anonymous clients")]),
+    ("acl", "", [fault(2, "acl", "is missing: no access list is configured", "add acl:, an empty list [] denies everything")]),
+    ("acl", "acl: null", [fault(1, "acl", "is missing: no access list is configured", "add acl:, an empty list [] denies everything")]),
+    ("users", "users: {}", []),
+    ("users", "users: []", [fault(1, "users", "is not a mapping of keys to values", "indent its keys below it")]),
+    ("acl", "acl: {}", [fault(1, "acl", "is not a list", "write it as a list:  acl: [...]")]),
+    # Keys nobody knows, keys that are not built, keys that stand twice.
+    ("", "surver: {}", [warning(1, "surver", "is not a key known here", "did you mean server?")]),
+    (
+        "",
+        "x: {}",
+        [
+            warning(
+                1, "x", "is not a key known here",
+                "remove it; known here: acl, alarms, deploy, ext_auth, ext_authz, issuance, ledger, log, notifier, policy, redis, server, shadow, "
+                "strict, tests, token, users",
+            )
+        ],
+    ),
+    *[
+        ("", f"{name}: {{}}", [fault(1, name, *NOT_BUILT)])
+        for name in (
+            "google_auth", "github_auth", "gitlab_auth", "oidc_auth", "ldap_auth", "mongo_auth", "xorm_auth", "plugin_authn",
+            "acl_mongo", "acl_xorm", "plugin_authz", "casbin_authz", "console", "federation",
+        )
+    ],
+    ("server", 'server:\n  addr: ":5001"\n  letsencrypt: x', [fault(3, "server.letsencrypt", *NOT_BUILT)]),
+    ("", "server: {}", [warning(2, "server", *TWICE)]),
+    ("users", "users:\n  zoe: {}\n  zoe: {}", [
+        warning(3, "users.zoe.password", *OPEN),
+        warning(3, "users.zoe", *TWICE),
+    ]),
+    ("", "? [a]\n: b", [fault(1, "", "has a key that is not plain text", "write plain keys")]),
+    # server
+    ("server", "server: {}", [fault(1, "server.addr", "is missing", "add addr to server")]),
+    ("server", "server: {addr: }", [fault(1, "server.addr", "is missing", "add addr to server")]),
+    ("server", "server: {addr: [x]}", [fault(1, "server.addr", "is not a single value", "write one text after addr:")]),
+    ("server", "server:\n  addr: 5001", [fault(2, "server.addr", "'5001' is no HOST:PORT", NO_HOST_PORT)]),
+    ("server", "server:\n  addr: ':99999'", [fault(2, "server.addr", "':99999' is no HOST:PORT", NO_HOST_PORT)]),
+    ("server", "server:\n  addr: ':0'", [fault(2, "server.addr", "':0' is no HOST:PORT", NO_HOST_PORT)]),
+    ("server", "server:\n  addr: '::1:5001'", [fault(2, "server.addr", "'::1:5001': an IPv6 address stands in brackets", NO_HOST_PORT)]),
+    ("server", "server:\n  addr: ':5001'\n  key: pair.key", [
+        fault(2, "server.certificate", "is missing beside the other of the pair", "give both certificate and key, or neither"),
+    ]),
+    ("server", "server:\n  addr: ':5001'\n  certificate: pair.crt", [
+        fault(2, "server.key", "is missing beside the other of the pair", "give both certificate and key, or neither"),
+    ]),
+    ("server", "server:\n  addr: ':5001'\n  certificate: no.crt\n  key: no.key", [
+        fault(3, "server.certificate", "there is no file {folder}/no.crt", "correct the path, or make the pair with `wharfinger init`"),
+        fault(4, "server.key", "there is no file {folder}/no.key", "correct the path, or make the pair with `wharfinger init`"),
+    ]),
+    # token
+    ("token", "token: {certificate: pair.crt, key: pair.key}", [
+        fault(1, "token.expiration", "is missing", "add expiration to token"), fault(1, "token.issuer", "is missing", "add issuer to token"),
+    ]),
+    ("token", "token:\n  issuer: w\n  expiration: 900", [
+        fault(2, "token.certificate", "is missing: there is no pair to sign tokens with", "add certificate and key to token, or to server"),
+    ]),
+    ("token", TOKEN.format(900).replace("issuer: w", 'issuer: "w\\nx"'), [
+        fault(2, "token.issuer", "holds what no header can carry", "write a plain name, the registry's auth.token.issuer"),
+    ]),
+    *[
+        ("token", TOKEN.format(value), [fault(3, "token.expiration", f"'{value}' is not a whole number", "write it in digits, without a unit")])
+        for value in ("15m", "0x10", "1e3", "9" * 5_000, "1." + "9" * 400, "x")
+    ],
+    *[
+        ("token", TOKEN.format(value), [fault(3, "token.expiration", "is not above zero and below a hundred years", "write seconds, 900 is usual")])
+        for value in (0, -5, 3_153_600_001, 9_999_999_999_999_999_999)
+    ],
+    ("token", TOKEN.format(59), [warning(3, "token.expiration", "is below the protocol's 60 s", "write 60 or more")]),
+    ("token", TOKEN.format(60), []),
+    ("token", TOKEN.format(86_400), []),
+    ("token", TOKEN.format(86_401), [warning(3, "token.expiration", "is more than a day", "900 s is usual: clients fetch new tokens by themselves")]),
+    *[
+        ("token", TOKEN.format(900) + f"  jti_key_file: {file}", [fault(6, "token.jti_key_file", f"{{folder}}/{file} {problem}", "`wharfinger init` makes one")])
+        for file, problem in (
+            ("none.jti", "cannot be read: No such file or directory"), ("junk.jti", "cannot be read: not base64, a key a line"),
+            ("binary.jti", "cannot be read: not base64, a key a line"), ("short.jti", "holds no key, or one below 32 bytes"),
+            ("empty.jti", "holds no key, or one below 32 bytes"),
+        )
+    ],
+    ("", 'redis: {url: "redis://store"}', [
+        fault(3, "token.jti_key_file", "is missing, and redis.url is set", "name a file that all token services share; `wharfinger init` makes one"),
+    ]),
+    ("token", TOKEN.format(900) + '  jti_key_file: "a\\0b"', [fault(6, "token.jti_key_file", "holds what stands in no path", "write a plain path")]),
+    ("token", TOKEN.format(900) + '  jti_key_file: "\\ud800"', [fault(6, "token.jti_key_file", "holds what stands in no path", "write a plain path")]),
+    # users
+    *[("users", USER.format(value), [warning(2, "users.zoe.password", *NO_HASH)]) for value in (
+        "s3cret", HASH[:-1], HASH + "x", "$2y$03$" + "a" * 53, "$2y$32$" + "a" * 53, "$1$abc$def", f"'{HASH}\n x'",
+    )],
+    ("users", USER.format("[x]"), [
+        warning(2, "users.zoe.password", *OPEN),
+        fault(2, "users.zoe.password", "is not a single value", "write one text after password:"),
+    ]),
+    ("users", "users:\n  zoe: {}", [warning(2, "users.zoe.password", *OPEN)]),
+    ("users", "users:\n  '': {}", []),
+    ("users", "users:\n  zoe: x", [
+        fault(2, "users.zoe", "is not a mapping of keys to values", "indent its keys below it"),
+        warning(2, "users.zoe.password", *OPEN),
+    ]),
+    # acl
+    ("acl", RULE.format("{actions: [pull]}"), [fault(2, "acl[0].match", "is missing; docker_auth would crash", "add match:, with {} if it is meant for everybody")]),
+    ("acl", RULE.format("{match: , actions: [pull]}"), [fault(2, "acl[0].match", "is missing; docker_auth would crash", "add match:, with {} if it is meant for everybody")]),
+    ("acl", RULE.format("{match: x, actions: [pull]}"), [fault(2, "acl[0].match", "is not a mapping of keys to values", "indent its keys below it")]),
+    ("acl", RULE.format("{match: {}}"), [fault(2, "acl[0].actions", "is missing; docker_auth would crash", "add actions:, [] denies")]),
+    ("acl", RULE.format("{match: {}, actions: }"), [fault(2, "acl[0].actions", "is missing; docker_auth would crash", "add actions:, [] denies")]),
+    ("acl", RULE.format("{match: {}, actions: pull}"), [fault(2, "acl[0].actions", "is not a list", "write it as a list:  actions: [...]")]),
+    ("acl", RULE.format("{match: {}, actions: [pull, [push]]}"), [fault(2, "acl[0].actions[1]", "is not a single value", "write plain texts")]),
+    ("acl", RULE.format("{match: {Account: zoe}, actions: []}"), [fault(2, "acl[0].match.Account", "is not a key known here", "did you mean account?")]),
+    ("acl", RULE.format("{match: {team: x}, actions: []}"), [
+        fault(2, "acl[0].match.team", "is not a key known here", "remove it; known here: account, ip, labels, name, service, type"),
+    ]),
+    ("acl", RULE.format("{match: {name: [x]}, actions: []}"), [fault(2, "acl[0].match.name", "is not a single value", "write one text after name:")]),
+    ("acl", RULE.format("{match: {}, actions: [], also: x}"), [
+        warning(2, "acl[0].also", "is not a key known here", "remove it; known here: actions, comment, match"),
+    ]),
+    # redis and ledger
+    ("", "redis: {}", [
+        fault(1, "redis.url", "is missing", "add url to redis"),
+    ]),
+    *[
+        ("token", f"redis:\n  url: '{url}'\n" + TOKEN.format(900) + "  jti_key_file: jti.key", [
+            fault(2, "redis.url", "is not a redis://, rediss:// or unix:// URL", "write redis://HOST:6379/0"),
+        ])
+        for url in ("http://x", "store:6379", "redis://[::1", "redis://store:x", "")
+        if url
+    ],
+    ("token", "redis:\n  url: 'redis://${NOBODY}'\n" + TOKEN.format(900) + "  jti_key_file: jti.key", [
+        fault(2, "redis.url", "the environment has no NOBODY", "set NOBODY, or use url_file"),
+    ]),
+    ("", "ledger: {url: 'postgresql://x'}", [fault(1, "ledger.url", "PostgreSQL is known, but not built yet", "use sqlite:///PATH")]),
+    *[
+        ("", f"ledger: {{url: '{url}'}}", [fault(1, "ledger.url", "is not a sqlite:///PATH URL", "write sqlite:////absolute/path, or leave it out")])
+        for url in ("mysql://x", "sqlite://", "sqlite:///", "sqlite:///:memory:", "/var/lib/x.db")
+    ],
+    ("", "ledger: {path: x}", [fault(1, "ledger.path", "is not a key known here", "remove it; known here: url")]),
+    ("", "ledger: {}", []),
+    # notifier
+    ("", "notifier: {addr: x}", [fault(1, "notifier.addr", "'x' is no HOST:PORT", "write HOST:PORT or :5002")]),
+    ("", "notifier: {sources: {}}", [fault(1, "notifier.sources", "is not a list", "write it as a list:  sources: [...]")]),
+    ("", "notifier: {source: []}", [fault(1, "notifier.source", "is not a key known here", "did you mean sources?")]),
+    ("", "notifier:\n  sources:\n    - {}", [
+        fault(3, "notifier.sources[0].name", "is missing", "add name to notifier.sources[0]"),
+        fault(3, "notifier.sources[0].registry", "is missing", "add registry to notifier.sources[0]"),
+        fault(3, "notifier.sources[0].secret_file", "is missing", "name a file that holds the secret"),
+    ]),
+    ("", "notifier:\n  sources:\n    - ~", [
+        fault(3, "notifier.sources[0].name", "is missing", "add name to notifier.sources[0]"),
+        fault(3, "notifier.sources[0].registry", "is missing", "add registry to notifier.sources[0]"),
+        fault(3, "notifier.sources[0].secret_file", "is missing", "name a file that holds the secret"),
+    ]),
+    *[
+        ("", NAMED.format(f"'{name}'"), [fault(3, "notifier.sources[0].name", f"'{name}' is not 1 to 64 letters, digits, - or _", PLAIN_NAME)])
+        for name in ("", "a/b", "ä", "x" * 65, "a b")
+    ],
+    ("", NAMED.format("main") + "    - {name: main, secret_file: main.secret, registry: http://r}", [
+        fault(at, f"notifier.sources[{at - 3}].name", "main is the name of two sources", "give each its own name") for at in (3, 4)
+    ]),
+    *[
+        ("", REGISTRY.format(url), [fault(3, "notifier.sources[0].registry", problem, AT_REGISTRY)])
+        for url, problem in (
+            ("registry:5000", NO_URL), ("ftp://r", NO_URL), ("http://", NO_URL), ("http://[::1", NO_URL), ("http://r:99999", NO_URL),
+            ("http://r:x", NO_URL), ("http://zoe:s3cret@r", CREDENTIALS), ("http://zoe@r", CREDENTIALS), ("http://r/a b", ODD_URL),
+            ("http://r/☃", ODD_URL), ("http://r/\\u0007", ODD_URL),
+        )
+    ],
+    ("", SOURCE.format("allow: [10.0.0.0/8, x, 1.2.3.4/33]"), [
+        fault(3, "notifier.sources[0].allow", "'1.2.3.4/33' is no address or CIDR block", "write 10.0.0.0/8"),
+        fault(3, "notifier.sources[0].allow", "'x' is no address or CIDR block", "write 10.0.0.0/8"),
+    ]),
+    ("", SOURCE.format("allow: 10.0.0.0/8"), [fault(3, "notifier.sources[0].allow", "is not a list", "write it as a list:  allow: [...]")]),
+    ("", SOURCE.format("passwort: x"), [fault(3, "notifier.sources[0].passwort", "is not a key known here", "did you mean password?")]),
+    # Secrets
+    ("", SECRETED.format("secret: s3cret-written-out"), [
+        fault(
+            3, "notifier.sources[0].secret", "is written out in the configuration, where too many can read it",
+            "put it into a file and name that in secret_file, or write ${VARIABLE}",
+        ),
+    ]),
+    ("", SECRETED.format("secret: '${SECRET} and more'"), [
+        fault(
+            3, "notifier.sources[0].secret", "is written out in the configuration, where too many can read it",
+            "put it into a file and name that in secret_file, or write ${VARIABLE}",
+        ),
+    ]),
+    ("", SECRETED.format("secret: '${NOBODY}'"), [fault(3, "notifier.sources[0].secret", "the environment has no NOBODY", "set NOBODY, or use secret_file")]),
+    ("", SECRETED.format("secret: '${BLANK}'"), [fault(3, "notifier.sources[0].secret", "the environment has no BLANK", "set BLANK, or use secret_file")]),
+    ("", SECRETED.format("secret: '${SHORT}'"), [fault(3, "notifier.sources[0].secret_file", *SHORT)]),
+    ("", SECRETED.format("secret_file: short.secret"), [fault(3, "notifier.sources[0].secret_file", *SHORT)]),
+    ("", SECRETED.format("secret: '${SECRET}', secret_file: main.secret"), [
+        fault(3, "notifier.sources[0].secret", "stands beside secret_file", "keep one of the two"),
+    ]),
+    ("", SECRETED.format("secret_file: no.secret"), [
+        fault(3, "notifier.sources[0].secret_file", "{folder}/no.secret cannot be read: No such file or directory", "make the file, or correct the path"),
+    ]),
+    ("", SECRETED.format("secret_file: ."), [
+        fault(3, "notifier.sources[0].secret_file", "{folder} cannot be read: Is a directory", "make the file, or correct the path"),
+    ]),
+    ("", SECRETED.format("secret_file: empty.secret"), [fault(3, "notifier.sources[0].secret_file", "{folder}/empty.secret is empty", "put the secret into it")]),
+    ("", SECRETED.format('secret_file: "a\\0b"'), [fault(3, "notifier.sources[0].secret_file", "holds what stands in no path", "write a plain path")]),
+    ("", SECRETED.format("secret_file: open.secret"), [
+        warning(3, "notifier.sources[0].secret_file", "{folder}/open.secret can be read by everybody on this machine", "chmod 600 {folder}/open.secret"),
+    ]),
+    ("", SOURCE.format("password: s3cret"), [
+        fault(
+            3, "notifier.sources[0].password", "is written out in the configuration, where too many can read it",
+            "put it into a file and name that in password_file, or write ${VARIABLE}",
+        ),
+    ]),
+    # deploy
+    ("", "deploy: {rule: []}", [fault(1, "deploy.rule", "is not a key known here", "did you mean rules?")]),
+    ("", "deploy:\n  targets:\n    hook:", [fault(3, "deploy.targets.hook", "is empty", "give it a type: webhook or docker")]),
+    ("", TARGET.format(""), [fault(3, "deploy.targets.hook.type", "is missing", "add type to deploy.targets.hook")]),
+    *[
+        ("", TARGET.format(f"type: {kind}"), [fault(3, "deploy.targets.hook.type", f"{kind} is known, but not built yet", "use webhook or docker")])
+        for kind in ("swarm", "kubernetes", "github", "gitlab", "jenkins", "woodpecker", "drone")
+    ],
+    ("", TARGET.format("type: Docker"), [fault(3, "deploy.targets.hook.type", "'Docker' is no type of target", "use webhook or docker")]),
+    ("", "deploy:\n  targets:\n    a b: {type: docker, container: web}", [fault(3, "deploy.targets.a b", "is not 1 to 64 letters, digits, - or _", "choose a plain name")]),
+    ("", TARGET.format("type: webhook"), [
+        fault(3, "deploy.targets.hook.secret_file", "is missing", "name a file that holds the secret"),
+        fault(3, "deploy.targets.hook.url", "is missing", "add url to deploy.targets.hook"),
+    ]),
+    *[
+        ("", HOOK.format(f"url: '{url}'"), [fault(3, "deploy.targets.hook.url", problem, AT_HOOK)])
+        for url, problem in (("ci.example", NO_URL), ("https://zoe:s3cret@ci", CREDENTIALS), ("https://ci/a b", ODD_URL), ("https://ci:0x/", NO_URL))
+    ],
+    ("", HOOK.format("url: 'https://${NOBODY}/'"), [
+        fault(3, "deploy.targets.hook.url", NO_URL, AT_HOOK),
+        fault(3, "deploy.targets.hook.url", "the environment has no NOBODY", "set NOBODY, or use url_file"),
+    ]),
+    *[
+        ("", HOOK.format("url: http://h").replace("hook.secret", file), [
+            fault(3, "deploy.targets.hook.secret_file", "holds no whsec_ secret of 24 to 64 bytes in base64", "make one as docs/configuration.md shows"),
+        ])
+        for file in ("plain.secret", "small.secret", "odd.secret")
+    ],
+    *[("", HOOK.format(f"url: http://h, {name}: x"), [fault(3, f"deploy.targets.hook.{name}", *NOT_BUILT)]) for name in ("tls", "headers", "method", "network")],
+    ("", DOCKER.format("host: 'unix:///run/d.sock'"), []),
+    ("", DOCKER.format("host: 'tcp://[::1]:2375'"), []),
+    ("", "deploy:\n  targets:\n    web: {type: docker}", [fault(3, "deploy.targets.web.container", "is missing", "add container to deploy.targets.web")]),
+    *[
+        ("", DOCKER.format(f"host: '{host}'"), [fault(3, "deploy.targets.web.host", *ENGINE)])
+        for host in ("/var/run/docker.sock", "unix://x", "tcp://", "tcp://h", "tcp://h:99999", "tcp://u:s3cret@h:1", "http://h:1", "tcp://h:1/p", "ssh://h")
+    ],
+    *[
+        ("", DOCKER.format(f"health_timeout: {text}"), [fault(3, "deploy.targets.web.health_timeout", problem, "write 60s")])
+        for text, problem in (("60", "'60' is no duration like 30s, 1h30m or 500ms"), ("9999999h", "is longer than 292 years"))
+    ],
+    *[("", DEPLOY.format(f"{name}: x"), [fault(5, f"deploy.rules[0].{name}", *NOT_BUILT)]) for name in ("debounce", "approvals", "window", "cooldown", "semver")],
+    ("", DEPLOY.format("require: signed"), [fault(5, "deploy.rules[0].require", "'signed' is not built yet", "write exact, or leave it out")]),
+    ("", DEPLOY.format("match: {tag: 'semver:>1'}"), [fault(5, "deploy.rules[0].match.tag", "semver: is known, but not built yet", "use a glob, like v1.*")]),
+    ("", DEPLOY.format("match: {tags: x}"), [fault(5, "deploy.rules[0].match.tags", "is not a key known here", "did you mean tag?")]),
+    ("", "deploy:\n  rules:\n    - {}", [
+        fault(3, "deploy.rules[0].name", "is missing", "add name to deploy.rules[0]"),
+        fault(3, "deploy.rules[0].targets", "is missing or empty", "name the targets to deploy to"),
+    ]),
+    ("", "deploy:\n  rules:\n    - {name: web, targets: [nobody]}", [
+        fault(3, "deploy.rules[0].targets", "there is no target 'nobody' in deploy.targets", "add it there, or correct the name"),
+    ]),
+    ("", DEPLOY.format("") + "    - {name: web, targets: [hook]}", [
+        fault(at, f"deploy.rules[{at - 5}].name", "web is the name of two rules", "give each its own name") for at in (5, 6)
+    ]),
+]  # fmt: skip
+ENVIRON = {"SECRET": SECRET, "SHORT": "s3cret", "BLANK": "  "}
+
+
+@pytest.mark.parametrize(("section", "text", "expected"), TABLE, ids=lambda value: value if isinstance(value, str) else "")
+def test_faults(folder: Path, section: str, text: str, expected: list[Fault]) -> None:
+    """Each by itself: where it stands, what is wrong, what to do, and nothing else; no secret is ever in one."""
+    found = read(folder, whole(section, text), ENVIRON)
+    named = [replace(one, problem=_in(folder, one.problem), remedy=_in(folder, one.remedy)) for one in expected]
+    assert [replace(one, column=0) for one in found.found] == sorted(named)
+    assert (found.settings is None) is any(not one.warning for one in expected)
+    assert "s3cret" not in repr(found.found)
+
+
+def _in(folder: Path, text: str) -> str:
+    return text.replace("{folder}", str(folder))
+
+
+def test_all_at_once(folder: Path) -> None:
+    """Everything that is wrong is told in one go, in the file's order."""
+    text = """
+server: {addr: x}
+token: {issuer: w, expiration: 0}
+users: {zoe: {password: x}}
+acl: [{}]
+what: ever
+deploy:
+  targets:
+    hook:
+"""
+    found = read(folder, text.lstrip())
+    assert [(one.line, one.key) for one in found.faults()] == [
+        (1, "server.addr"), (2, "token.certificate"), (2, "token.expiration"), (4, "acl[0].actions"),
+        (4, "acl[0].match"), (8, "deploy.targets.hook"),
+    ]  # fmt: skip
+    assert found.settings is None
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "problem", "remedy"),
+    [
+        ("", 0, "is empty", "start from what `wharfinger init` makes"),
+        ("# nothing\n", 0, "is empty", "start from what `wharfinger init` makes"),
+        ("a: [1", 1, "is not YAML: expected ',' or ']', but got '<stream end>'", "correct the syntax"),
+        ("a: 1\nb: 'x", 2, "is not YAML: found unexpected end of stream", "correct the syntax"),
+        ("a: 1\n---\nb: 1", 2, "is not YAML: but found another document", "correct the syntax"),
+        ("a: s3cret: x", 1, "is not YAML: mapping values are not allowed here", "correct the syntax"),
+        ("a: *s3cret", 1, "is not YAML: found undefined alias", "correct the syntax"),
+        ("a: !s3cret!x y", 1, "is not YAML: found undefined tag handle", "correct the syntax"),
+        ("a: &s3cret 1\nb: &s3cret 2", 2, "is not YAML: second occurrence", "correct the syntax"),
+        ("a: \x07", 0, "is not YAML: ReaderError", "correct the syntax"),
+        ("[" * 600, 0, "is not YAML: RecursionError", "correct the syntax"),
+        ("a: \udcff", 0, "is not UTF-8", "save it as UTF-8"),
+        ("#" * (MAX_FILE + 1), 0, f"is larger than {MAX_FILE} bytes", "this is not a configuration file"),
+    ],
+    ids=lambda value: value[:12] if isinstance(value, str) else "",
+)
+def test_what_is_no_configuration(folder: Path, text: str, line: int, problem: str, remedy: str) -> None:
+    """One fault, without anything that stands in the file."""
+    found = read(folder, text)
+    assert (found.settings, found.found) == (None, (Fault(line, "", problem, remedy),))
+
+
+@pytest.mark.parametrize("text", ["[]", "x", "1", "- a\n- b"])
+def test_a_file_of_another_shape(folder: Path, text: str) -> None:
+    """It is said once that it is no mapping, beside what is missing."""
+    found = read(folder, text)
+    assert fault(1, "", "is not a mapping of keys to values", "indent its keys below it") in found.found
+    assert {one.key for one in found.found} == {"", "server", "token", "users", "acl"}
+
+
+@pytest.mark.parametrize(("name", "why"), [("none.yml", "No such file or directory"), (".", "Is a directory")])
+def test_a_file_that_cannot_be_read(folder: Path, name: str, why: str) -> None:
+    """It is said how to get one."""
+    found = load(folder / name, data=folder, environ={})
+    assert found.found == (
+        fault(0, "", f"cannot be read: {why}", "give the right file with -c, or make one with `wharfinger init`"),
+    )
+
+
+def test_tags_make_no_objects(folder: Path) -> None:
+    """YAML could ask for any; here its tags are nothing."""
+    found = read(folder, whole("users", 'users: {zoe: !!python/object/apply:os.system ["touch s3cret"]}'))
+    assert [one.key for one in found.faults()] == ["users.zoe"]
+
+
+def test_an_alias_to_itself(folder: Path) -> None:
+    """No end is looked for in it."""
+    found = read(folder, whole("acl", "acl: &all [*all]"))
+    assert found.settings is None
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=150, deadline=None)
+@given(st.text(alphabet=st.sampled_from("abz:{}[]-,\"'\n #&*!|>%@`~?\\0.x"), max_size=60))
+def test_no_text_raises(folder: Path, text: str) -> None:
+    """Whatever is written into a file, it is settings or faults."""
+    found = read(folder, whole("users", "users: {}") + text)
+    assert (found.settings is None) is bool(found.faults())
+
+
+_KEYS = [
+    "server", "token", "users", "acl", "redis", "ledger", "notifier", "deploy", "addr", "issuer", "expiration", "certificate", "key", "url",
+    "sources", "rules", "targets", "name", "match", "actions", "secret", "secret_file", "password", "allow", "registry", "type", "container",
+    "host", "health_timeout", "jti_key_file", "tag", "require",
+]  # fmt: skip
+_VALUES = st.recursive(
+    st.sampled_from(
+        ["x", "5", "", "~", ":1", "http://h", "[::1", "redis://[", "\ud800", "a\x00b", "9" * 30, "${X}", "1h", "pair.crt"]
+    ),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.sampled_from(_KEYS), inner, max_size=4),
+    max_leaves=8,
+)
+
+
+def _yaml(value: object) -> str:
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{key}: {_yaml(inner)}" for key, inner in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(map(_yaml, value)) + "]"
+    escaped = "".join(letter if letter.isprintable() and letter != '"' else f"\\u{ord(letter):04x}" for letter in str(value))
+    return f'"{escaped}"'
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], max_examples=150, deadline=None)
+@given(st.dictionaries(st.sampled_from(_KEYS[:8]), _VALUES, max_size=8))
+def test_no_values_raise(folder: Path, sections: dict[str, object]) -> None:
+    """Any value may stand where another should."""
+    found = read(folder, "\n".join(f"{name}: {_yaml(value)}" for name, value in sections.items()))
+    assert (found.settings is None) is bool(found.faults())
+
+
+@pytest.mark.parametrize(
+    ("text", "address"),
+    [
+        (":5001", Address("", 5001)),
+        ("127.0.0.1:1", Address("127.0.0.1", 1)),
+        ("localhost:65535", Address("localhost", 65_535)),
+        ("[::1]:5001", Address("::1", 5001)),
+        ("[::]:5001", Address("::", 5001)),
+    ],
+)
+def test_addresses(text: str, address: Address) -> None:
+    """Each form of host and port."""
+    assert parse_address(text) == address
+
+
+@pytest.mark.parametrize("text", ["", ":", "x", "x:", "x:-1", "x:65536", "x:²", "x: 1", "::1", "a:b:1"])
+def test_what_is_no_address(text: str) -> None:
+    """It is told."""
+    with pytest.raises(ValueError, match=r"HOST:PORT|brackets"):
+        parse_address(text)
+
+
+@given(st.text())
+def test_parsers_raise_nothing_else(text: str) -> None:
+    """Whatever they are given."""
+    for parse in (parse_address, parse_base_url, parse_engine):
+        try:
+            parse(text)
+        except ValueError:
+            continue
+
+
+def test_urls_lose_their_last_slash() -> None:
+    """Paths are put behind them."""
+    assert parse_base_url("http://r:5000/hub//") == "http://r:5000/hub"

@@ -1,0 +1,414 @@
+"""The workers' ports in memory, for tests of their use cases. Held to the suites that the real adapters pass too.
+
+What happens in which order stands in one ``journal`` that fakes may share.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+
+from wharfinger.ledger.errors import LeaseLost, LedgerUnavailable
+from wharfinger.ledger.outbox import LEASE_MS
+from wharfinger.ledger.record import AuditRecord, event_key
+from wharfinger.ledger.values import Claim, DeliveryState, Entry, Settled, Standing
+from wharfinger.wire import keys
+from wharfinger.wire.codec import UnreadableRecord
+from wharfinger.wire.issuance import Issuance, Refusal
+from wharfinger.wire.names import Account, DeliveryId, Jti
+from wharfinger.wire.notification import StoredNotification, decompress
+from workers.decide.order import Delivered, Order, Sent
+from workers.decide.plan import Unreadable
+from workers.errors import Unavailable
+from workers.ports import Batch, Destination, Held, Lease, Target
+
+Streamed = Issuance | Refusal | StoredNotification | Unreadable
+
+
+@dataclass
+class Entries:
+    """``Streams``: entries in one list, each with whether it was read, acknowledged, or abandoned by its reader.
+
+    ``gone``: nobody answers; ``deaf``: nobody hears an acknowledgement.
+    """
+
+    size: int = 200
+    gone: bool = False
+    deaf: bool = False
+    journal: list[str] = field(default_factory=list)
+    unread: list[Streamed] = field(default_factory=list)
+    pending: dict[bytes, Streamed] = field(default_factory=dict)
+    abandoned: set[bytes] = field(default_factory=set)
+    taken_over: set[bytes] = field(default_factory=set)
+    numbers: int = 0
+
+    def add(self, *entries: Streamed) -> None:
+        """Write entries, as the services do."""
+        self.unread.extend(entries)
+
+    def abandon(self) -> None:
+        """The reader of all that is pending was killed some time ago."""
+        self.abandoned |= set(self.pending)
+
+    def take_over(self) -> None:
+        """Another reader has all that is pending."""
+        self.taken_over |= set(self.pending)
+
+    def next(self) -> Batch | None:
+        """The next entries: first those that were abandoned."""
+        self._answer()
+        taken = {ident: self.pending[ident] for ident in sorted(self.abandoned)[: self.size]}
+        if not taken:
+            for entry in self.unread[: self.size]:
+                self.numbers += 1
+                taken[b"%08d" % self.numbers] = entry
+            del self.unread[: self.size]
+        self.abandoned -= set(taken)
+        self.pending |= taken
+        if not taken:
+            return None
+        records = tuple(one for one in taken.values() if not isinstance(one, StoredNotification))
+        notifications = tuple(one for one in taken.values() if isinstance(one, StoredNotification))
+        named = tuple(ident for ident, one in taken.items() if isinstance(one, StoredNotification))
+        others = tuple(ident for ident in taken if ident not in named)
+        ids = tuple((stream, idents) for stream, idents in ((keys.ISSUANCES, others), (keys.EVENTS, named)) if idents)
+        return Batch(records, notifications, ids, named)
+
+    def holds(self, batch: Batch) -> bool:
+        """Whether nobody took it over."""
+        self._answer()
+        idents = {ident for _, those in batch.ids for ident in those}
+        return idents <= set(self.pending) and not idents & self.taken_over
+
+    def acknowledge(self, batch: Batch) -> None:
+        """SQL has committed them."""
+        self._answer()
+        if self.deaf:
+            raise Unavailable("the store went away")
+        for _, idents in batch.ids:
+            for ident in idents:
+                self.pending.pop(ident, None)
+                self.abandoned.discard(ident)
+        self.journal.append("acknowledged")
+
+    def lag(self) -> bool:
+        """Whether entries wait that nobody settles."""
+        self._answer()
+        return bool(self.unread or self.abandoned)
+
+    def _answer(self) -> None:
+        if self.gone:
+            raise Unavailable("the store is gone")
+
+
+@dataclass
+class MemoryBodies:
+    """``Bodies``: spilled ones by name."""
+
+    spilled: dict[str, bytes] = field(default_factory=dict)
+    journal: list[str] = field(default_factory=list)
+
+    def read(self, stored: StoredNotification) -> bytes:
+        """The body as it came."""
+        name = stored.notification.spill
+        if name and name not in self.spilled:
+            raise UnreadableRecord("the spilled body is lost")
+        return decompress(self.spilled[name] if name else stored.compressed)
+
+    def forget(self, notifications: Sequence[StoredNotification]) -> None:
+        """Remove what was spilled."""
+        for stored in notifications:
+            self.spilled.pop(stored.notification.spill, None)
+        self.journal.append("forgotten")
+
+
+@dataclass
+class KnownIssuances:
+    """``IssuanceLookup``."""
+
+    known: dict[Jti, Issuance] = field(default_factory=dict)
+    replays: bool = False
+    gone: bool = False
+
+    def of_accounts(self, accounts: AbstractSet[Account], *, since_ms: int) -> Mapping[Account, Sequence[Issuance]]:
+        """Each account's, newest first."""
+        issued = sorted(self.known.values(), key=lambda one: one.issued_at, reverse=True)
+        since = since_ms // 1_000
+        return {account: [one for one in issued if one.account == account and one.issued_at >= since] for account in accounts}
+
+    def replaying(self) -> bool:
+        """Whether records are still to come."""
+        if self.gone:
+            raise Unavailable("the store is gone")
+        return self.replays
+
+    def find(self, jtis: AbstractSet[Jti]) -> Mapping[Jti, Issuance]:
+        """The records that exist."""
+        if self.gone:
+            raise Unavailable("the store is gone")
+        return {jti: self.known[jti] for jti in jtis if jti in self.known}
+
+
+@dataclass
+class Row:
+    """A delivery in :class:`MemoryLedger`."""
+
+    claim: Claim
+    state: DeliveryState
+    reason: str = ""
+    due_at: int = 0
+    lease_until: int = 0
+    updated_at: int = 0
+    updates: int = 0
+
+
+@dataclass
+class MemoryLedger:
+    """``SettledLedger``, and what :class:`MemoryOutbox` works on. ``records``: in the log's order."""
+
+    records: list[AuditRecord] = field(default_factory=list)
+    rows: dict[DeliveryId, Row] = field(default_factory=dict)
+    issuances: dict[Jti, Issuance] = field(default_factory=dict)
+    gone: bool = False
+    journal: list[str] = field(default_factory=list)
+
+    def commit(self, entries: Sequence[Entry], *, now_ms: int) -> Settled:
+        """Write all of a batch."""
+        if self.gone:
+            raise LedgerUnavailable("the ledger is gone")
+        written, due = 0, []
+        for entry in entries:
+            if self._knows(entry.record):
+                continue
+            self.records.append(entry.record)
+            written += 1
+            if entry.issuance is not None:
+                self.issuances[entry.issuance.jti] = entry.issuance
+            for new in entry.deliveries:
+                claim = _claim(new.id, new.rule, new.target, entry.record, seq=len(self.records) - 1, now_ms=now_ms)
+                self.rows[new.id] = Row(claim, new.state, new.reason, due_at=now_ms, updated_at=now_ms)
+                if new.state is DeliveryState.WAITING:
+                    due.append(new.id)
+        self.journal.append("committed")
+        return Settled(written, len(entries) - written, tuple(due))
+
+    def _knows(self, record: AuditRecord) -> bool:
+        key = (event_key(record.source, record.event_id), record.event_sha)
+        return any((event_key(one.source, one.event_id), one.event_sha) == key for one in self.records)
+
+
+def _claim(ident: DeliveryId, rule: str, target: str, record: AuditRecord, *, seq: int, now_ms: int) -> Claim:
+    return Claim(
+        id=ident,
+        fence=0,
+        attempt=0,
+        created_at=now_ms,
+        rule=rule,
+        target=target,
+        seq=seq,
+        source=record.source,
+        repository=record.repository,
+        tag=record.tag,
+        digest=record.digest,
+        media_type=record.media_type,
+        event_id=record.event_id,
+        verdict=record.verdict,
+        account=record.personal.account,
+        jti=record.jti,
+        occurred_at=record.occurred_at,
+    )
+
+
+@dataclass
+class MemoryOutbox:
+    """``Outbox`` over a :class:`MemoryLedger`."""
+
+    ledger: MemoryLedger
+    clock: Callable[[], int]
+
+    def claim(self, delivery: DeliveryId) -> "MemoryHeld | None":
+        """Take one, if it is due and its target is free."""
+        row = self.ledger.rows.get(delivery)
+        if row is None or not self._claimable(row) or self._busy(row):
+            return None
+        row.claim = replace(row.claim, fence=row.claim.fence + 1, attempt=row.claim.attempt + 1)
+        row.state, row.lease_until = DeliveryState.SENDING, self.clock() + LEASE_MS
+        return MemoryHeld(row, row.claim, self.clock)
+
+    def standing(self, held: Held, *, whole_target: bool) -> Standing:
+        """What is known around it."""
+        mine = held.claim
+        later = [
+            one.digest
+            for seq, one in enumerate(self.ledger.records)
+            if seq > mine.seq and one.action == "push" and one.object_kind in {"manifest", "index"} and _same_tag(mine, one)
+        ]
+        delivered = [
+            row for row in self.ledger.rows.values() if row.state is DeliveryState.DELIVERED and row.claim.target == mine.target
+        ]
+        overtaken = any(row.claim.seq > mine.seq and (whole_target or _same_tag(mine, row.claim)) for row in delivered)
+        last = [row for row in delivered if _place(row.claim) == _place(mine)]
+        last.sort(key=lambda row: (row.updated_at, row.claim.seq))
+        return Standing(
+            later[-1] if later and later[-1] != mine.digest else None, overtaken, last[-1].claim.digest if last else None
+        )
+
+    def due(self, *, target: str | None = None) -> Sequence[DeliveryId]:
+        """What is due, oldest first."""
+        rows = [row for row in self.ledger.rows.values() if self._claimable(row) and target in (None, row.claim.target)]
+        return [row.claim.id for row in sorted(rows, key=lambda row: row.claim.seq)]
+
+    def _claimable(self, row: Row) -> bool:
+        now = self.clock()
+        waiting = row.state is DeliveryState.WAITING and row.due_at <= now
+        return waiting or (row.state is DeliveryState.SENDING and row.lease_until < now)
+
+    def _busy(self, row: Row) -> bool:
+        return any(
+            other.state is DeliveryState.SENDING
+            and other.lease_until >= self.clock()
+            and other.claim.target == row.claim.target
+            for other in self.ledger.rows.values()
+            if other is not row
+        )
+
+
+def _place(one: Claim | AuditRecord) -> tuple[str, str]:
+    return one.source, one.repository
+
+
+def _same_tag(mine: Claim, one: Claim | AuditRecord) -> bool:
+    return (*_place(one), one.tag) == (*_place(mine), mine.tag)
+
+
+@dataclass
+class MemoryHeld:
+    """``Held``: one claim of a row. ``steps``: what its holder did with it."""
+
+    row: Row
+    claim: Claim
+    clock: Callable[[], int]
+    steps: list[str] = field(default_factory=list)
+
+    @contextmanager
+    def kept(self) -> Iterator[None]:
+        """Nothing takes time here."""
+        self.steps.append("kept")
+        yield
+        self.steps.append("let go")
+
+    def renew(self) -> None:
+        """Hold on."""
+        self._hold()
+        self.row.lease_until = self.clock() + LEASE_MS
+        self.steps.append("renewed")
+
+    def finish(self, state: DeliveryState, reason: str) -> None:
+        """End it."""
+        self._hold()
+        self.row.state, self.row.reason, self.row.updated_at = state, reason, self.clock()
+
+    def postpone(self, reason: str, pause_ms: int, *, counts: bool) -> None:
+        """Give it back until later."""
+        self._hold()
+        self.row.state, self.row.reason, self.row.due_at = DeliveryState.WAITING, reason, self.clock() + pause_ms
+        if not counts:
+            self.row.claim = replace(self.row.claim, attempt=self.row.claim.attempt - 1)
+
+    def _hold(self) -> None:
+        if self.row.claim.fence != self.claim.fence or self.row.state is not DeliveryState.SENDING:
+            raise LeaseLost(f"delivery {self.claim.id} was taken over")
+
+
+@dataclass
+class KnownTags:
+    """``TagLookup``: by source, repository and tag. ``answers``: what is said first, one a call."""
+
+    tags: dict[tuple[str, str, str], str] = field(default_factory=dict)
+    sources: set[str] = field(default_factory=lambda: {"main"})
+    answers: list[str | None] = field(default_factory=list)
+    asked: int = 0
+
+    def digest(self, source: str, repository: str, tag: str) -> str | None:
+        """The tag's digest now."""
+        self.asked += 1
+        if source not in self.sources:
+            raise Unavailable(f"no source {source}")
+        if self.answers:
+            return self.answers.pop(0)
+        return self.tags.get((source, repository, tag))
+
+
+@dataclass
+class Told:
+    """``WakeUps``: who was woken."""
+
+    deliveries: list[DeliveryId] = field(default_factory=list)
+    settles: int = 0
+    gone: bool = False
+    journal: list[str] = field(default_factory=list)
+
+    def deliver(self, deliveries: Iterable[DeliveryId]) -> None:
+        """Wake for each, once."""
+        self._answer()
+        self.deliveries.extend(one for one in deliveries if one not in self.deliveries)
+        self.journal.append("woken")
+
+    def settle(self) -> None:
+        """Wake settle, unless it is woken."""
+        self._answer()
+        self.settles = 1
+
+    def _answer(self) -> None:
+        if self.gone:
+            raise Unavailable("the store is gone")
+
+
+@dataclass
+class RecordingTarget:
+    """``Target``: what it was told, and what it says to that. An order it took it takes again, and does nothing."""
+
+    answer: Sent = field(default_factory=Delivered)
+    left: Sent | None = None
+    orders: list[Order] = field(default_factory=list)
+
+    def resume(self, order: Order, lease: Lease) -> Sent | None:
+        """What an attempt that was cut off had decided already."""
+        return self.left
+
+    def send(self, order: Order, lease: Lease) -> Sent:
+        """Carry out an order."""
+        lease.renew()
+        if order.delivery_id not in {one.delivery_id for one in self.orders}:
+            self.orders.append(order)
+        return self.answer
+
+
+@dataclass
+class KnownDestinations:
+    """``Destinations``: by name. Registries are called ``registry.SOURCE``, and of unknown sources nothing."""
+
+    known: dict[str, Destination] = field(default_factory=dict)
+
+    def add(self, name: str, target: Target, *, runs_one: bool = False, knows_what_runs: bool = False) -> None:
+        """One more."""
+        self.known[name] = Destination(target, runs_one, knows_what_runs, lambda source: f"registry.{source}")
+
+    def find(self, name: str) -> Destination | None:
+        """One of them."""
+        return self.known.get(name)
+
+
+@dataclass
+class MemoryHousekeeping:
+    """``Housekeeping``: of things by age, each committed or not."""
+
+    old_and_committed: int = 0
+    gone: bool = False
+
+    def tidy(self) -> int:
+        """Remove what is old and committed."""
+        if self.gone:
+            raise Unavailable("the store is gone")
+        removed, self.old_and_committed = self.old_and_committed, 0
+        return removed
