@@ -42,7 +42,7 @@ class Auth:
 
     def minted(self) -> list[tuple[str, str]]:
         """For whom, and for which service, in order."""
-        return [(one.account, one.service) for one in self.house.issuances.kept]
+        return [(one.account, one.service) for one in self.house.issuances.recorded]
 
 
 @asynccontextmanager
