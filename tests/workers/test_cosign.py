@@ -1,6 +1,7 @@
 """A witness's cosignature, asked for and kept: from any state it may be in, after any crash, and never from a log that went back."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,8 @@ from tests.wharfinger.ledger import logs, vectors
 from tests.wharfinger.ledger.logs import NOW, fill, sign
 from tests.witness import Witness
 from wharfinger.ledger import schema
-from wharfinger.ledger.checkpoint import SignedCheckpoint
+from wharfinger.ledger.checkpoint import Checkpoint, SignedCheckpoint, add_checkpoint_request
+from wharfinger.ledger.checkpoint import sign as sign_checkpoint
 from wharfinger.ledger.checkpoints import newest
 from wharfinger.ledger.database import Database
 from wharfinger.ledger.errors import LedgerUnavailable
@@ -147,6 +149,24 @@ def test_a_rewritten_log_is_not_cosigned(world: World) -> None:
     world.use_case().run()
     assert world.witness.asked == [409, 422, 409, 422]
     assert world.cosigned_at() is None
+
+
+def test_the_witness_itself_never_goes_back(world: World) -> None:
+    """What these tests rest on: it knows one log, one key, and the last size; it refuses an older checkpoint, whoever asks."""
+    older = world.newest()
+    world.grow()
+    newer = world.newest()
+    proof = LedgersCheckpoints(world.database).proof(10, 11)
+    ask = world.witness.add_checkpoint
+    assert ask(add_checkpoint_request(0, [], older))[0] == 200
+    assert ask(add_checkpoint_request(10, [proof[0], *proof], newer))[0] == 422
+    assert ask(add_checkpoint_request(10, proof, newer))[0] == 200
+    assert ask(add_checkpoint_request(0, [], older))[::2] == (409, b"11\n")
+    assert ask(add_checkpoint_request(11, [], older))[0] == 400
+    assert world.witness.seen[vectors.ORIGIN][0] == 11
+    foreign = sign_checkpoint(Checkpoint("other.example/log", 3, b"x" * 32), vectors.LOG)
+    unsigned = replace(newer, note=replace(newer.note, signatures=foreign.note.signatures))
+    assert [ask(add_checkpoint_request(11, [], one))[0] for one in (foreign, unsigned)] == [404, 403]
 
 
 def test_a_witness_that_never_agrees_is_left(world: World) -> None:

@@ -616,7 +616,8 @@ CP = schema.checkpoints.c
 @pytest.mark.parametrize(
     ("column", "change", "expected"),
     [
-        (CP.size, lambda size: size - 1, {"checkpoint"}),
+        (CP.size, lambda size: size - 1, {"checkpoint", "unsigned"}),
+        (CP.size, lambda size: -size, {"checkpoint", "unsigned"}),
         (CP.root, flipped, {"checkpoint"}),
         (CP.note, lambda note: note.replace("\n10\n", "\n9\n"), {"checkpoint", "unsigned"}),
         (CP.note, lambda note: note[:-6] + "AAA=\n", {"checkpoint", "unsigned"}),
@@ -631,6 +632,23 @@ def test_checkpoints(ledger: Database, column: Column[Any], change: Callable[[An
     rewrite(ledger, column, change)
     assert {what for what, _ in found(verify_whole(ledger, KEYS))} == expected
     assert not verify_hashes(ledger, KEYS).proved
+
+
+def test_an_old_checkpoint_under_another_size(ledger: Database) -> None:
+    """Moved before or behind the others: it is told of, and the others go on holding."""
+    fill(ledger, SMALL)
+    sign(ledger)
+    fill_up(ledger, 20)
+    sign(ledger)
+    for moved in (-5, 15, 1 << 40):
+        rewrite(ledger, CP.size, lambda _size, moved=moved: moved, root=first_root(ledger))
+        assert found(verify_whole(ledger, KEYS)) == {("checkpoint", None)}
+
+
+def first_root(database: Database) -> Any:
+    """The root of the checkpoint of ten records, wherever it is."""
+    with database.reading() as connection:
+        return connection.execute(select(CP.root).order_by(CP.made_at, CP.size)).scalars().all()[0]
 
 
 def test_a_log_that_signed_two_histories(ledger: Database) -> None:

@@ -7,6 +7,7 @@ beginnings, so that they hold means that each checkpoint is consistent with the 
 import heapq
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from wharfinger.ledger.checkpoint import SignedCheckpoint
 from wharfinger.ledger.checkpoints import Stored, checkpoints_above, signed_by
@@ -14,6 +15,9 @@ from wharfinger.ledger.database import Database
 from wharfinger.ledger.log_keys import LogKeys
 from wharfinger.ledger.note import MalformedNote, Note, Verdict, verify
 from wharfinger.ledger.verification.findings import Findings, Report, What
+
+_BELOW_ALL: Final = -(1 << 63)
+_MAX_BAD: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +38,7 @@ class Kept:
 
 
 def anchors(
-    database: Database, keys: LogKeys, report: Report, *, newest: int, kept: Sequence[Kept], above: int = -1
+    database: Database, keys: LogKeys, report: Report, *, newest: int, kept: Sequence[Kept], above: int = _BELOW_ALL
 ) -> Iterator[Anchor]:
     """Every checkpoint that is rightly signed, smallest first; a finding for each that is not.
 
@@ -68,9 +72,12 @@ def _read(one: Stored, keys: LogKeys, report: Report) -> Anchor | None:
     except (MalformedNote, AttributeError) as fault:
         report.findings.add(What.CHECKPOINT, f"{name} cannot be read: {fault}")
         return None
-    if (signed.checkpoint.size, signed.checkpoint.root) != (one.size, one.root):
-        report.findings.add(What.CHECKPOINT, f"{name}: its row does not say what its note says")
-    return _signed(signed, name, keys, report)
+    checkpoint = signed.checkpoint
+    if (checkpoint.size, checkpoint.root) != (one.size, one.root):
+        report.findings.add(What.CHECKPOINT, f"{name}: its row does not say what its note says, which has {checkpoint.size}")
+    found = _signed(signed, name, keys, report)
+    # One of another size would come out of order.
+    return found if checkpoint.size == one.size else None
 
 
 def _kept(kept: Sequence[Kept], keys: LogKeys, report: Report) -> Iterator[Anchor]:
@@ -155,6 +162,3 @@ class Holding:
             if self._next is None:
                 gone = f"the records {extent} to {longest.size - 1} are gone"
                 findings.add(What.TRUNCATED, f"the log ends after {extent} records, but {longest.name} was signed: {gone}")
-
-
-_MAX_BAD = 100
