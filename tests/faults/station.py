@@ -5,6 +5,7 @@ Whatever is killed or stopped meanwhile, ``assert_nothing_lost`` holds what the 
 
 import json
 import os
+import re
 import signal
 import sqlite3
 import threading
@@ -121,7 +122,9 @@ def station_in(folder: Path, *, extra: str = "") -> Iterator[Station]:
     config, registry = folder / "wharfinger.yml", folder / "registry.yml"
     config.write_text(config.read_text().replace(":5004/", f":{hook_port}/") + extra)
     text = registry.read_text().replace(f":{ports.notifier}/events", f":{events_port}/events")
-    registry.write_text(text.replace("http:\n", f'http:\n  debug: {{addr: "127.0.0.1:{debug_port}"}}\n'))
+    text = text.replace("http:\n", f'http:\n  debug: {{addr: "127.0.0.1:{debug_port}"}}\n')
+    # The registry is not what is tried here: in memory it leaves no hundred thousand files, and the disk to us.
+    registry.write_text(re.sub(r"filesystem: .*", "inmemory: {}", text))
     events = EventWitness(events_port, ports.notifier)
     hooks = HookWitness(hook_port, (folder / "hook.secret").read_text().strip())
     station = Station(folder, ports, hook_port, None, None, events=events, hooks=hooks, debug_port=debug_port)  # type: ignore[arg-type]  # set just below

@@ -7,13 +7,14 @@ the ledger.
 import hashlib
 import json
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.faults.conftest import Tell
 from tests.faults.rooms import jti_of
-from tests.faults.station import Station
+from tests.faults.station import Station, station_in
 from tests.faults.tracing import SYNCS, Call, calls_of, is_synced_before, the_call, traced
 from tests.real.conftest import wait_until
 from wharfinger.cli.pusher import make_image
@@ -25,6 +26,15 @@ from workers.decide.challenge import basic
 pytestmark = pytest.mark.real
 
 TIMES = 10
+
+
+@pytest.fixture(scope="module")
+def station(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Station]:
+    """One for all: nothing is done to it here."""
+    with station_in(tmp_path_factory.mktemp("order") / "house") as built:
+        yield built
+
+
 SENDS = ("write", "writev", "sendto", "sendmsg")
 AOF = ".incr.aof"
 WAL = "ledger.db-wal"

@@ -41,9 +41,9 @@ def kill_each(station: Station, stream: Stream, victims: list[str], chance: rand
 
 
 def stop_each(station: Station, stream: Stream, victims: list[str], chance: random.Random, tell: Tell) -> None:
-    """Stop each for some seconds, some of them at once; then settling must go on."""
+    """Stop each for some seconds, different ones at once; then settling must go on."""
     lengths = [chance.uniform(*STOPPED_S) for _ in victims]
-    with ThreadPoolExecutor(len(victims)) as pool:
+    with ThreadPoolExecutor(len(set(victims))) as pool:  # the same one is stopped again only when it was woken
         for _, victim, seconds in zip(moments(chance, stream, len(victims)), victims, lengths, strict=True):
             tell(f"{victim} stopped for {seconds:.1f} s")
             pool.submit(station.pause, victim, seconds)
