@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import cast
 
 import aiohttp
 import bcrypt
@@ -14,6 +15,7 @@ import pytest
 import redis
 from cryptography import x509
 
+from authsvc.adapters.signing import TokenSigner
 from authsvc.app import Service, make_rules, serve
 from authsvc.decide.refusals import SINGLE_PER_MINUTE
 from authsvc.errors import Misconfigured
@@ -31,6 +33,7 @@ from wharfinger.runtime.settings import (
     Address,
     AuthSettings,
     DeploySettings,
+    LogSettings,
     NotifierSettings,
     PolicySettings,
     Secret,
@@ -70,7 +73,7 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> AuthSettings:
 def service(settings: AuthSettings) -> Service:
     """The service of some settings, whose file does not change."""
     nobody = NotifierSettings(Address(), (), settings.spool, "")
-    idle = WorkerSettings("", "", settings.spool, (), (), DeploySettings())
+    idle = WorkerSettings("", "", settings.spool, (), (), DeploySettings(), LogSettings(key=None, key_file=settings.spool))
     read = Loaded(Settings(settings.spool, settings.spool, embedded=False, auth=settings, notifier=nobody, workers=idle), ())
     return Service(settings, lambda: read, None, Board(TABLE).meter(), discard)
 
@@ -228,7 +231,9 @@ def settings_of(*rules: AclRule, policy: PolicySettings) -> AuthSettings:
 @pytest.mark.parametrize("policy", [PolicySettings(), PolicySettings(union=True, double_star=True, account_lists=True)])
 def test_the_list_is_read_as_the_file_asks(policy: PolicySettings) -> None:
     """What stands in ``policy`` reaches the list that decides, and its hash."""
-    rules = make_rules(settings_of(AclRule(1, actions=("pull",)), policy=policy), Unused(), Unused(), METER)
+    rules = make_rules(
+        settings_of(AclRule(1, actions=("pull",)), policy=policy), cast("TokenSigner", Unused()), Unused(), METER
+    )
     assert rules.policy is not None
     assert rules.policy.options == Options(policy.union, policy.double_star, policy.account_lists)
 
@@ -236,4 +241,4 @@ def test_the_list_is_read_as_the_file_asks(policy: PolicySettings) -> None:
 def test_a_faulty_list_is_refused() -> None:
     """Whoever changed the file meanwhile: no service without a list that can be read."""
     with pytest.raises(Misconfigured, match="the access list has faults"):
-        make_rules(settings_of(AclRule(1, name="/(/"), policy=PolicySettings()), Unused(), Unused(), METER)
+        make_rules(settings_of(AclRule(1, name="/(/"), policy=PolicySettings()), cast("TokenSigner", Unused()), Unused(), METER)

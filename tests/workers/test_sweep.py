@@ -14,6 +14,14 @@ NOW_MS = 1_795_477_900_000
 REFUSAL = Refusal(id="ref_1", reason="wrong_password", account=Account("zoe"), since=1, until=1)
 
 
+class NothingOld:
+    """Retention with nothing to remove."""
+
+    def prune(self) -> int:
+        """Nothing went."""
+        return 0
+
+
 class House:
     """The use case on fakes, with its clock."""
 
@@ -23,7 +31,12 @@ class House:
         self.outbox, self.housekeeping = MemoryOutbox(self.ledger, lambda: self.now_ms), MemoryHousekeeping()
         self.logged: list[dict[str, object]] = []
         self.sweep = Sweep(
-            streams=self.streams, outbox=self.outbox, wake_ups=self.told, housekeeping=self.housekeeping, log=self._log
+            streams=self.streams,
+            outbox=self.outbox,
+            wake_ups=self.told,
+            housekeeping=self.housekeeping,
+            retention=NothingOld(),
+            log=self._log,
         )
 
     def _log(self, event: str, /, **fields: object) -> None:

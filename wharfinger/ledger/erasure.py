@@ -17,13 +17,18 @@ from wharfinger.ledger.bulk import bulk_insert
 from wharfinger.ledger.codes import CODES
 from wharfinger.ledger.database import Database
 from wharfinger.ledger.log import append
+from wharfinger.ledger.packing import pack_commitments
 from wharfinger.ledger.raw import unpack_raw
 from wharfinger.ledger.reading import Stored, read_records
-from wharfinger.ledger.record import AuditRecord, RecordKind, canonical_json, commitments
+from wharfinger.ledger.record import PERSONAL_FIELDS, AuditRecord, RecordKind, canonical_json, commitments
 from wharfinger.ledger.words import Words
 
 CHUNK: Final = 500
 _R = schema.records.c
+
+
+_OF_NOBODY = [CODES[kind] for kind in (RecordKind.ERASURE, RecordKind.PRUNING, RecordKind.GAP)]
+"""What the log says of itself: without an account, but nobody's who did not say who they are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +88,12 @@ def _of_account(connection: Connection, words: Words, account: str, after: int) 
     number = 0 if not account else words.existing(connection, "account", [account]).get(account)
     if number is None:
         return []
-    query = select(_R.seq).where(_R.account == number, _R.seq > after, _R.secret.is_not(None)).order_by(_R.seq).limit(CHUNK)
+    query = (
+        select(_R.seq)
+        .where(_R.account == number, _R.seq > after, _R.secret.is_not(None), _R.kind.not_in(_OF_NOBODY))
+        .order_by(_R.seq)
+        .limit(CHUNK)
+    )
     return read_records(connection, words, connection.execute(query).scalars())
 
 
@@ -115,7 +125,7 @@ def _erase(connection: Connection, found: Sequence[Stored]) -> None:
     rows: list[tuple[object, ...]] = []
     for one in found:
         committed = commitments(one.record, one.secret or b"")
-        rows.append((one.seq, canonical_json(committed)))
+        rows.append((one.seq, pack_commitments(committed, PERSONAL_FIELDS)))
     bulk_insert(connection, schema.erased, rows)
     for at in range(0, len(seqs), CHUNK):
         chunk = seqs[at : at + CHUNK]

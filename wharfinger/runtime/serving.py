@@ -134,9 +134,7 @@ async def _serve(  # noqa: PLR0917 - run's own arguments, passed on
         await runner.cleanup()
 
 
-async def _listen(
-    start: Callable[[], Awaitable[asyncio.AbstractServer]], listen: Address, setting: str, log: Log
-) -> asyncio.AbstractServer:
+async def _listen(start: Callable[[], Awaitable[asyncio.Server]], listen: Address, setting: str, log: Log) -> asyncio.Server:
     until = time.monotonic() + LEAVING_S
     waits = False
     while True:
@@ -183,7 +181,7 @@ def _taken(listen: Address) -> OSError | UnicodeError | None:
 
 async def listening(
     runner: BoundedRunner, listen: Address, tls: ssl.SSLContext | None, *, bounds: Bounds, shared: bool = False
-) -> asyncio.AbstractServer:
+) -> asyncio.Server:
     """Take connections for a runner that is set up. Raises OSError, or UnicodeError for what is no host's name."""
     loop, protocol = asyncio.get_running_loop(), runner.server
     assert protocol is not None  # noqa: S101 - set up by the caller

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import Column, delete, insert, select, update
+from sqlalchemy import Column, delete, func, insert, select, update
 
 from tests.wharfinger.ledger import vectors
 from wharfinger.ledger import outbox, schema
@@ -156,3 +156,9 @@ def rewrite(database: Database, column: Column[Any], change: Callable[[Any], Any
 def swapped(hashes: bytes) -> bytes:
     """The same hashes in another order."""
     return hashes[32:] + hashes[:32]
+
+
+def rows_of(database: Database, table: str) -> int:
+    """Rows of a table."""
+    with database.reading() as connection:
+        return int(connection.execute(select(func.count()).select_from(schema.metadata.tables[table])).scalar_one())

@@ -16,9 +16,12 @@ from wharfinger.ledger.checkpoint import Checkpoint, SignedCheckpoint
 from wharfinger.ledger.checkpoint import sign as sign_checkpoint
 from wharfinger.ledger.checkpoints import add_cosignature
 from wharfinger.ledger.database import Database
+from wharfinger.ledger.erasure import erase_account
 from wharfinger.ledger.errors import LedgerUnavailable
 from wharfinger.ledger.log import read_tile, read_tree
 from wharfinger.ledger.merkle import Frontier, leaf_hash
+from wharfinger.ledger.pruning import Kept as Pruned
+from wharfinger.ledger.pruning import prune
 from wharfinger.ledger.raw import pack_raw
 from wharfinger.ledger.reading import read_range
 from wharfinger.ledger.record import canonical, commitments
@@ -67,6 +70,70 @@ def fill_up(database: Database, size: int) -> None:
     """More pulls, until the log has this size."""
     start = logs.size_of(database)
     commit(database, [logs.event(number) for number in range(start, size)], now_ms=NOW + size)
+
+
+@pytest.fixture
+def pruned(ledger: Database) -> Database:
+    """A log whose pulls were pruned, all but the last of them."""
+    fill(ledger, LARGE)
+    sign(ledger)
+    assert prune(ledger, {Pruned.PULLS: 0}, now_ms=NOW + 10 * LARGE).counts[Pruned.PULLS] > 500
+    sign(ledger)
+    return ledger
+
+
+def test_what_was_pruned_is_rightly_gone(pruned: Database) -> None:
+    """The tree holds without its rows, in whole and by range; they are counted, and what was signed before still holds."""
+    gone = logs.rows_of(pruned, "pruned")
+    report = verify_whole(pruned, KEYS)
+    assert (report.findings.kept, report.pruned) == ([], gone)
+    assert report.records + gone == report.size == report.signed == LARGE + 1
+    ranged = verify_range(pruned, KEYS, 0, None)
+    assert (ranged.findings.kept, ranged.pruned) == ([], gone)
+
+
+@pytest.mark.parametrize(
+    ("change", "missing"),
+    [
+        pytest.param(lambda there, _gone, by: f"INSERT INTO pruned SELECT {there}, {by}", {PUSH}, id="added"),
+        pytest.param(lambda _there, gone, _by: f"DELETE FROM pruned WHERE seq = {gone}", set(), id="taken away"),
+        pytest.param(lambda there, _gone, _by: f"UPDATE pruned SET by = {there - 2}", {PUSH}, id="another record"),
+        pytest.param(lambda _there, _gone, by: f"UPDATE records SET recorded_at = 9 WHERE seq = {by}", set(), id="its record"),
+    ],
+)
+def test_who_says_pruned_must_forge_the_log(
+    pruned: Database, change: Callable[[int, int, int], str], missing: set[int]
+) -> None:
+    """A row removed by hand and called pruned, or the record of the pruning changed: it is missing all the same."""
+    remove(pruned, *missing)
+    with pruned.writing() as connection:
+        gone, by = connection.execute(select(schema.pruned).order_by(schema.pruned.c.seq).limit(1)).one()
+        connection.execute(text(change(PUSH, gone, by)))
+    found = verify_whole(pruned, KEYS).findings.kept
+    assert (missing or {gone}) <= {one.seq for one in found if one.what is What.MISSING}
+
+
+def test_what_was_erased_by_command_is_proved(ledger: Database) -> None:
+    """The tree holds with what erasing kept of the values; everybody without a name leaves what the log says of itself alone."""
+    fill(ledger, SMALL)
+    assert prune(ledger, {Pruned.PULLS: 0}, now_ms=NOW + 10 * LARGE).counts[Pruned.PULLS]
+    sign(ledger)
+    with ledger.reading() as connection:
+        accounts = {one.record.personal.account for one in read_range(connection, ledger.words, 0, SMALL)}
+    erased = sum(erase_account(ledger, account, now_ms=NOW + SMALL).records for account in (*accounts, ""))
+    report = verify_whole(ledger, KEYS)
+    assert (report.findings.kept, report.erased) == ([], erased)
+    assert erased > 1
+
+
+def test_a_row_put_back_is_looked_at(pruned: Database) -> None:
+    """What stands where a pruned record was must be that record."""
+    with pruned.writing() as connection:
+        gone = connection.execute(select(func.min(schema.pruned.c.seq))).scalar_one()
+        row = dict(connection.execute(select(schema.records).where(R.seq == PUSH)).mappings().one())
+        connection.execute(insert(schema.records).values(row | {"seq": gone}))
+    found = verify_whole(pruned, KEYS).findings.kept
+    assert gone in {one.seq for one in found}
 
 
 def test_a_log_is_verified_while_it_grows(ledger: Database) -> None:
@@ -742,8 +809,13 @@ NOT_COMMITTED = {
     "attempts.ended_at": "operation",
     "attempts.outcome": "operation",
     "attempts.detail": "operation",
+    "instances.source": "who was heard when, for finding gaps; each gap found is a record",
+    "instances.instance_id": "the same",
+    "instances.first_at": "the same",
+    "instances.last_at": "the same",
 }
 TESTED_ELSEWHERE = {
+    "pruned.seq", "pruned.by",
     "records.seq", "words.id", "words.kind", "words.text", "erased.seq", "erased.commitments", "raw_events.seq", "raw_events.body",
     "tiles.level", "tiles.number", "tiles.hashes", "tree.size", "tree.frontier", "tree.recorded_at", "checkpoints.size",
     "checkpoints.root", "checkpoints.note",

@@ -82,7 +82,15 @@ def test_the_smallest_file(folder: Path) -> None:
             folder / "journal",
         ),
         notifier=typed.NotifierSettings(Address("", 5002), (), folder / "spill", ""),
-        workers=typed.WorkerSettings(f"sqlite:///{folder}/ledger.db", "", folder / "spill", keys, (), typed.DeploySettings()),
+        workers=typed.WorkerSettings(
+            f"sqlite:///{folder}/ledger.db",
+            "",
+            folder / "spill",
+            keys,
+            (),
+            typed.DeploySettings(),
+            typed.LogSettings(key=None, key_file=folder / "log.key"),
+        ),
     )
 
 

@@ -16,8 +16,9 @@ from aiohttp import web
 from tests.real.conftest import Program, free_port, spawn, wait_until
 from tests.servers import served
 from wharfinger.cli.generate import new_certificate, new_key
+from wharfinger.runtime.connections import MAX_LINE
 from wharfinger.runtime.errors import Misconfigured
-from wharfinger.runtime.serving import MAX_LINE, storable, tls_context
+from wharfinger.runtime.serving import storable, tls_context
 from wharfinger.runtime.settings import TlsPair, TlsSettings
 
 

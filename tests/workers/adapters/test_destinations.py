@@ -6,7 +6,15 @@ from pathlib import Path
 import pytest
 
 from tests.workers.fakes import KnownDestinations, RecordingTarget
-from wharfinger.runtime.settings import DeploySettings, DockerTarget, Secret, Source, WebhookTarget, WorkerSettings
+from wharfinger.runtime.settings import (
+    DeploySettings,
+    DockerTarget,
+    LogSettings,
+    Secret,
+    Source,
+    WebhookTarget,
+    WorkerSettings,
+)
 from workers.adapters.destinations import ConfiguredDestinations
 from workers.adapters.docker_engine import DockerEngine
 from workers.adapters.webhook import WebhookSender
@@ -38,7 +46,9 @@ def subject(request: pytest.FixtureRequest) -> Subject:
 def configured() -> ConfiguredDestinations:
     """The real one."""
     deploy = DeploySettings((), (HOOK, WEB))
-    return ConfiguredDestinations(WorkerSettings("sqlite:///x", "", Path("spill"), (), (SOURCE,), deploy))
+    return ConfiguredDestinations(
+        WorkerSettings("sqlite:///x", "", Path("spill"), (), (SOURCE,), deploy, LogSettings(key=None, key_file=Path("log.key")))
+    )
 
 
 def found(port: Destinations, name: str) -> Destination:

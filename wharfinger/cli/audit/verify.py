@@ -133,6 +133,7 @@ def as_dictionary(report: Report) -> dict[str, Any]:
         "records": report.records,
         "erased": report.erased,
         "raw_events": report.raw_events,
+        "pruned": report.pruned,
         "checkpoints": report.checkpoints,
         "cosignatures": report.cosignatures,
         "counts": {what.value: number for what, number in sorted(findings.counts.items())},
@@ -150,7 +151,7 @@ def _tell(report: Report, *, only_hashes: bool) -> None:
     looked = (
         "hashes only"
         if only_hashes
-        else f"{report.records} records, {report.erased} of them erased, {report.raw_events} events"
+        else f"{report.records} records, {report.erased} of them erased, {report.raw_events} events; {report.pruned} are pruned"
     )
     signed = f"{report.checkpoints} checkpoints, {report.cosignatures} cosignatures"
     console.print(f"log of {report.size} records: looked at {looked}, {signed}")

@@ -162,12 +162,15 @@ def _tag_problems(connection: Connection) -> Iterable[str]:
         newer.kind == CODES[RecordKind.EVENT],
         newer.action.in_(moved),
     )
+    # What made a tag what it is may be pruned since; whether rightly, the record's leaf tells.
+    pruned = exists().where(schema.pruned.c.seq == tags.seq)
+    differs = or_(not_(fits), record.digest.is_distinct_from(tags.digest))
     query = (
         select(schema.words.c.text, tags.tag, tags.seq)
         .select_from(
             schema.tags.outerjoin(_R, record.seq == tags.seq).outerjoin(schema.words, schema.words.c.id == tags.repository)
         )
-        .where(or_(record.seq.is_(None), not_(fits), record.digest.is_distinct_from(tags.digest), overtaken))
+        .where(or_(and_(record.seq.is_(None), ~pruned), and_(record.seq.is_not(None), differs), overtaken))
     )
     for row in connection.execute(query):
         yield f"the row of tag {row.text}:{row.tag} is not what record {row.seq}, or a later one, says of it"

@@ -69,11 +69,12 @@ class Findings:
 
 
 class Looks(Protocol):
-    """How many records, how many of them erased, and how many stored events were looked at."""
+    """How many records, how many of them erased, and how many stored events were looked at; how many are rightly gone."""
 
     records: int
     erased: int
     raw_events: int
+    pruned: int
 
 
 @dataclass(slots=True)
@@ -89,6 +90,7 @@ class Report:
     records: int = 0
     erased: int = 0
     raw_events: int = 0
+    pruned: int = 0
     checkpoints: int = 0
     cosignatures: int = 0
     signed: int = 0
@@ -98,6 +100,7 @@ class Report:
         self.records += other.records
         self.erased += other.erased
         self.raw_events += other.raw_events
+        self.pruned += other.pruned
 
     @property
     def proved(self) -> bool:

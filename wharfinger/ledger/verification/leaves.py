@@ -62,12 +62,19 @@ class TileOfLeaves:
         """The number of its first record."""
         return self.number * WIDTH
 
-    def true_leaves(self, records: Records, is_true: IsTrue, findings: Findings, suspects: Suspects) -> list[bytes]:
+    def true_leaves(
+        self, records: Records, removed: frozenset[int], is_true: IsTrue, findings: Findings, suspects: Suspects
+    ) -> list[bytes]:
         """The leaves as they were written, as well as can be told; what differs from them is told of."""
         numbers = range(self.start, self.start + self.width)
-        rebuilt = [one.leaf if isinstance(one := records.get(seq), Rebuilt) else None for seq in numbers]
         stored = [one if len(one) == HASH_BYTES else None for one in split(self.stored[: self.width * HASH_BYTES])]
         stored += [None] * (self.width - len(stored))
+        # Of a record that was pruned, the hash is all there is.
+        gone = removed.difference(records)
+        rebuilt = [
+            theirs if seq in gone else one.leaf if isinstance(one := records.get(seq), Rebuilt) else None
+            for seq, theirs in zip(numbers, stored, strict=True)
+        ]
         if None not in rebuilt and rebuilt == stored:
             return [leaf for leaf in rebuilt if leaf is not None]
         if (leaves := _whole(rebuilt)) is not None and is_true(leaves):

@@ -18,6 +18,7 @@ from wharfinger.ledger.verification.batches import BATCH, Batches, leaves_of
 from wharfinger.ledger.verification.beginning import Begun, above_says, begin, tiles_of_leaves
 from wharfinger.ledger.verification.findings import Report, What
 from wharfinger.ledger.verification.leaves import Suspects, TileOfLeaves
+from wharfinger.ledger.verification.removed import Removed
 from wharfinger.ledger.verification.whole import Progress, nobody
 
 
@@ -48,11 +49,11 @@ def verify_range(
     end = begun.size if end is None else end
     if not 0 <= start < end <= begun.size:
         raise NoSuchRange(f"the log has {begun.size} records: 0 to {begun.size - 1}")
-    batches, suspects = Batches(begun.report), Suspects()
+    looking = _Looking(begun)
     for at in range(start, end, BATCH):
-        _batch(database, begun, batches, suspects, (at, min(at + BATCH, end)))
+        _batch(database, looking, (at, min(at + BATCH, end)))
         progress(min(at + BATCH, end) - start, end - start)
-    suspects.tell(begun.report.findings)
+    looking.suspects.tell(begun.report.findings)
     with database.reading() as connection:
         for level in range(1, _levels(begun.size)):
             span = WIDTH ** (level + 1)
@@ -75,18 +76,30 @@ def verify_hashes(database: Database, keys: LogKeys, *, kept: Sequence[Kept] = (
     return begun.report
 
 
-def _batch(database: Database, begun: Begun, batches: Batches, suspects: Suspects, wanted: tuple[int, int]) -> None:
+class _Looking:
+    """What is remembered from one batch of a range to the next."""
+
+    def __init__(self, begun: Begun) -> None:
+        self.begun = begun
+        self.batches, self.removed, self.suspects = Batches(begun.report), Removed(), Suspects()
+
+
+def _batch(database: Database, looking: _Looking, wanted: tuple[int, int]) -> None:
+    begun = looking.begun
     start, end = wanted
     first, last = start // WIDTH, (end - 1) // WIDTH
     with database.reading() as connection:
         stored = tiles_of_leaves(connection, first, last + 1)
         # Whole tiles, for which of row and hash is right only a whole one tells.
-        records = batches.read(connection, first * WIDTH, min((last + 1) * WIDTH, begun.size), leaves_of(stored))
+        beyond = min((last + 1) * WIDTH, begun.size)
+        records = looking.batches.read(connection, first * WIDTH, beyond, leaves_of(stored))
+        removed = looking.removed.among(connection, first * WIDTH, beyond)
+        begun.report.pruned += len(removed)
         for number in range(first, last + 1):
             width = min(WIDTH, begun.size - number * WIDTH)
             is_true = above_says(connection, begun, number, width)
             tile = TileOfLeaves(number, stored.get(number, b""), width)
-            true = tile.true_leaves(records, is_true, begun.report.findings, suspects)
+            true = tile.true_leaves(records, removed, is_true, begun.report.findings, looking.suspects)
             if width == WIDTH and not is_true(true):
                 _tell_parent(begun, 1, number // WIDTH, number)
 

@@ -22,6 +22,7 @@ from wharfinger.ledger.verification.batches import BATCH, Batches, leaves_of
 from wharfinger.ledger.verification.beginning import tiles_of_leaves
 from wharfinger.ledger.verification.findings import Report
 from wharfinger.ledger.verification.rebuilding import Rebuilt
+from wharfinger.ledger.verification.removed import Removed
 
 STRETCH: Final = 16 * BATCH
 """Records a task: a second or two of work, a megabyte of hashes."""
@@ -40,6 +41,7 @@ class Looked:
     records: int = 0
     erased: int = 0
     raw_events: int = 0
+    pruned: int = 0
 
 
 def look_in_processes(url: str, extent: int, processes: int, *, stretch: int = STRETCH) -> Iterator[Looked]:
@@ -65,7 +67,7 @@ def look(url: str, start: int, end: int) -> Looked:
     """Look at one stretch, with a handle of its own."""
     database = Database(url, create=False)
     looked, report = Looked(start, end, {}), Report(end, b"")
-    batches = Batches(report)
+    batches, removed = Batches(report), Removed()
     try:
         for at in range(start, end, BATCH):
             until = min(at + BATCH, end)
@@ -73,8 +75,10 @@ def look(url: str, start: int, end: int) -> Looked:
                 tiles = tiles_of_leaves(connection, at // WIDTH, (until + WIDTH - 1) // WIDTH)
                 leaves = leaves_of(tiles)
                 records = batches.read(connection, at, until, leaves)
+                gone = removed.among(connection, at, until)
             whole = all(len(tiles.get(number, b"")) == WIDTH * HASH_BYTES for number in range(at // WIDTH, until // WIDTH))
-            given = (records.get(number) for number in range(at, until))
+            looked.pruned += len(gone)
+            given = (records.get(number) for number in range(at, until) if number in records or number not in gone)
             held = all(isinstance(one, Rebuilt) and one.leaf == leaves.get(one.seq) for one in given)
             if not (whole and held and report.proved):
                 return Looked(start, end)

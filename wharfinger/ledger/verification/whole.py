@@ -15,6 +15,7 @@ from wharfinger.ledger.verification.beginning import Begun, above_says, begin, t
 from wharfinger.ledger.verification.findings import Report, What
 from wharfinger.ledger.verification.leaves import Suspects, TileOfLeaves
 from wharfinger.ledger.verification.pool import STRETCH, Looked, look_in_processes
+from wharfinger.ledger.verification.removed import Removed
 
 Progress = Callable[[int, int], None]
 """Told how many records of how many are done."""
@@ -70,6 +71,7 @@ class _Walk:
         self._report = begun.report
         self._holding = holding
         self._batches = Batches(begun.report)
+        self._removed = Removed()
         self._suspects = Suspects()
         self._frontier = Frontier()
         self._open: list[list[bytes]] = []
@@ -98,15 +100,18 @@ class _Walk:
         with self._database.reading() as connection:
             stored = tiles_of_leaves(connection, start // WIDTH, (end + WIDTH - 1) // WIDTH)
             records = self._batches.read(connection, start, end, leaves_of(stored))
+            removed = self._removed.among(connection, start, end)
+            self._report.pruned += len(removed)
             for number in range(start // WIDTH, (end + WIDTH - 1) // WIDTH):
-                self._tile(connection, number, stored.get(number, b""), records, min(WIDTH, end - number * WIDTH))
+                tile = TileOfLeaves(number, stored.get(number, b""), min(WIDTH, end - number * WIDTH))
+                self._tile(connection, tile, records, removed)
 
-    def _tile(self, connection: Connection, number: int, stored: bytes, records: Records, width: int) -> None:
-        tile = TileOfLeaves(number, stored, width)
-        if width == WIDTH and len(stored) > WIDTH * HASH_BYTES:
-            self._report.findings.add(What.TILE, f"{tile_path(0, number)} holds more than {WIDTH} hashes")
-        is_true = above_says(connection, self._begun, number, width)
-        self._grow(connection, number, tile.true_leaves(records, is_true, self._report.findings, self._suspects))
+    def _tile(self, connection: Connection, tile: TileOfLeaves, records: Records, removed: frozenset[int]) -> None:
+        findings = self._report.findings
+        if tile.width == WIDTH and len(tile.stored) > WIDTH * HASH_BYTES:
+            findings.add(What.TILE, f"{tile_path(0, tile.number)} holds more than {WIDTH} hashes")
+        is_true = above_says(connection, self._begun, tile.number, tile.width)
+        self._grow(connection, tile.number, tile.true_leaves(records, removed, is_true, findings, self._suspects))
 
     def _grow(self, connection: Connection, number: int, leaves: list[bytes]) -> None:
         done, start = 0, number * WIDTH
