@@ -36,7 +36,6 @@ ELSEWHERE = {
     "wharfinger/runtime/watching.py": "tests/real/test_reload.py",
     "workers/adapters/docker_engine.py": "tests/real/test_docker_target.py",
     "workers/adapters/engine_api.py": "tests/real/test_docker_target.py",
-    "workers/app.py": "tests/real/test_pipe.py",
     # What only joins others, or is only read through others.
     "authsvc/adapters/static_users.py": "tests/authsvc/test_issue.py",
     "authsvc/shadow/compare.py": "tests/real/test_shadow.py",
@@ -45,14 +44,30 @@ ELSEWHERE = {
     "wharfinger/cli/templates.py": "tests/wharfinger/cli/test_init.py",
     "wharfinger/cli/work.py": "tests/wharfinger/cli/test_serve.py",
     **dict.fromkeys(
-        (f"wharfinger/cli/audit/{name}.py" for name in ("criteria", "export", "follow", "main", "opening", "search")),
+        (f"wharfinger/cli/audit/{name}.py" for name in ("criteria", "export", "follow", "opening", "search")),
         "tests/wharfinger/cli/audit/test_audit_reading.py",
     ),
+    "wharfinger/cli/audit/erase.py": "tests/real/test_erasure.py",
+    "wharfinger/cli/audit/prune.py": "tests/real/test_erasure.py",
+    "wharfinger/cli/audit/redis_memory.py": "tests/real/test_erasure.py",
+    "wharfinger/cli/audit/keys.py": "tests/wharfinger/cli/audit/test_settings.py",
+    "wharfinger/cli/audit/receipts.py": "tests/wharfinger/cli/audit/test_verify.py",
+    "wharfinger/cli/progress.py": "tests/real/test_erasure.py",
+    **dict.fromkeys(
+        (
+            f"wharfinger/ledger/verification/{name}.py"
+            for name in ("anchors", "batches", "beginning", "findings", "leaves", "part", "pool", "rebuilding", "removed", "whole")
+        ),
+        "tests/wharfinger/ledger/test_verification.py",
+    ),
+    "workers/adapters/checkpoints.py": "tests/workers/test_cosign.py",
+    "workers/adapters/guarded.py": "tests/workers/adapters/test_witness.py",
+    "workers/adapters/retention.py": "tests/real/test_erasure.py",
     # The configuration is one thing, with one table of faults.
     **dict.fromkeys(
         (
             f"wharfinger/runtime/configuration/{name}.py"
-            for name in ("access", "deploy", "notifier", "server", "stores", "texts", "token", "users")
+            for name in ("deploy", "notifier", "server", "stores", "texts", "token", "users")
         ),
         "tests/wharfinger/runtime/test_configuration.py",
     ),
@@ -65,8 +80,8 @@ ELSEWHERE = {
         (
             f"wharfinger/ledger/{name}.py"
             for name in (
-                "bulk", "codes", "database", "log", "migrations/env", "migrations/versions/0001_first", "packing", "queries",
-                "reading", "rows", "schema", "tiles", "upgrade", "values", "words",
+                "bulk", "codes", "database", "log", "migrations/env", "migrations/versions/0001_first", "queries",
+                "reading", "rows", "schema", "upgrade", "values", "words",
             )
         ),
         "tests/wharfinger/ledger/test_settlement.py",
@@ -86,7 +101,10 @@ DECLARES = {
 
 
 STORIES = {
-    "tests/authsvc/test_guessing.py", "tests/wharfinger/cli/audit/test_audit_reading.py", "tests/wharfinger/ledger/test_alarms.py",
+    "tests/authsvc/test_guessing.py", "tests/authsvc/test_smuggling.py", "tests/authsvc/test_tokens_accepted.py",
+    "tests/notifier/test_smuggling.py", "tests/wharfinger/cli/audit/test_settings.py", "tests/wharfinger/cli/test_comparing.py",
+    "tests/wharfinger/policy/test_docker_auth.py", "tests/wharfinger/runtime/test_docker_auth_files.py",
+    "tests/wharfinger/cli/audit/test_audit_reading.py", "tests/wharfinger/ledger/test_alarms.py",
     "tests/wharfinger/runtime/test_docker_targets.py", "tests/workers/adapters/test_kept_lease.py",
     "tests/workers/test_deliver_resumes.py", "tests/workers/test_early_events.py",
 }  # fmt: skip

@@ -68,9 +68,9 @@ def test_faults(made: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "key", "warning"),
     [
-        (("name: ubuntu", 'name: "/(/"'), "acl: match.name", False),
-        (("account: admin}", "account: admin, ip: 10.0.0.0/99}"), "acl: match.ip", False),
-        (("name: ubuntu", 'name: "[bat"'), "acl: match.name", True),
+        (("name: ubuntu", 'name: "/(/"'), "acl[1].match.name", False),
+        (("account: admin}", "account: admin, ip: 10.0.0.0/99}"), "acl[0].match.ip", False),
+        (("name: ubuntu", 'name: "[bat"'), "acl[1].match.name", True),
     ],
 )
 def test_rules_are_read_too(made: Path, tmp_path: Path, change: tuple[str, str], key: str, warning: bool) -> None:  # noqa: FBT001 - a column

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from wharfinger.ledger.merkle import leaf_hash
 from wharfinger.ledger.record import (
     PERSONAL_FIELDS,
+    SECRET_BYTES,
     AuditRecord,
     Personal,
     RecordKind,
@@ -70,6 +71,17 @@ def test_a_commitment_is_salted_name_and_value() -> None:
     assert len(salted) == 16
     assert salted != salt(SECRET, "actor")
     assert commitment(salted, "account", "zoë") == hashlib.sha256(salted + b"account" + "zoë".encode()).hexdigest()
+
+
+@given(
+    st.builds(Personal, **{name: st.text(st.characters(exclude_categories=["Cs"]), max_size=20) for name in PERSONAL_FIELDS}),
+    st.binary(min_size=SECRET_BYTES, max_size=SECRET_BYTES),
+)
+def test_commitments_are_those_of_each_field(personal: Personal, secret: bytes) -> None:
+    """However they are computed: HMAC's salt of the name, then SHA-256, for each field that says something."""
+    values = {name: getattr(personal, name) for name in PERSONAL_FIELDS}
+    expected = {name: commitment(salt(secret, name), name, value) for name, value in values.items() if value}
+    assert commitments(replace(RECORD, personal=personal), secret) == expected
 
 
 def test_only_personal_fields_are_committed_to() -> None:

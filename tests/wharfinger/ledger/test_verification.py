@@ -842,8 +842,20 @@ def test_a_range_looks_at_nothing_else(ledger: Database) -> None:
     fill(ledger, LARGE)
     sign(ledger)
     rewrite(ledger, R.size, lambda size: size + 1, seq=599)
-    assert verify_range(ledger, KEYS, 0, 256).proved
+    report = verify_range(ledger, KEYS, 7, 256)
+    assert (report.proved, report.records) == (True, 256)
     assert found(verify_range(ledger, KEYS, 256, None)) == {("changed", 599)}
+
+
+def test_a_range_over_several_batches(ledger: Database) -> None:
+    """Wherever it begins, each record is looked at once, and told of once."""
+    fill(ledger, BATCH + 300)
+    sign(ledger)
+    for seq in (10, BATCH + 1, BATCH + 299):
+        rewrite(ledger, R.size, lambda size: size + 1, seq=seq)
+    report = verify_range(ledger, KEYS, 7, None)
+    assert report.records == BATCH + 300
+    assert [one.seq for one in report.findings.kept] == [10, BATCH + 1, BATCH + 299]
 
 
 def test_findings_are_bounded(ledger: Database) -> None:

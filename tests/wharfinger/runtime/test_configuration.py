@@ -75,8 +75,10 @@ def test_the_smallest_file(folder: Path) -> None:
         embedded=True,
         auth=typed.AuthSettings(
             typed.ServerSettings(Address("", 5001), processes=0),
-            typed.TokenSettings("wharfinger", 900, (typed.SigningKey("first", pair.certificate, pair.key, line=3),), keys),
-            (typed.User("zoe", Secret(HASH.encode()), 4),),
+            typed.TokenSettings(
+                "wharfinger", 900, (typed.SigningKey("first", pair.certificate, pair.key, line=3, column=46),), keys
+            ),
+            (typed.User("zoe", Secret(HASH.encode()), 4, column=9),),
             (),
             "",
             folder / "journal",
@@ -149,10 +151,12 @@ def test_a_whole_file(folder: Path) -> None:
     pair, keys = TlsPair(folder / "pair.crt", folder / "pair.key"), (Secret(JTI_KEY), Secret(b"o" * 40))
     url = "redis://:pw@store:6379/0"
     assert (built.embedded, built.auth.redis_url, built.notifier.redis_url, built.workers.redis_url) == (False, url, url, url)
-    assert built.auth.server == typed.ServerSettings(Address("127.0.0.1", 5551), typed.TlsSettings(pair), processes=0)
+    assert built.auth.server == typed.ServerSettings(
+        Address("127.0.0.1", 5551), typed.TlsSettings(replace(pair, line=4, column=3)), processes=0
+    )
     # docker_auth signs with the server's pair when token has none.
     assert built.auth.token == typed.TokenSettings(
-        "yes", 1_000, (typed.SigningKey("first", pair.certificate, pair.key, line=7),), keys
+        "yes", 1_000, (typed.SigningKey("first", pair.certificate, pair.key, line=4, column=3),), keys
     )
     assert [(user.name, user.password_hash) for user in built.auth.users or ()] == [
         ("", None), ("zoe", Secret(HASH.encode())), ("007", Secret(HASH.replace("2y", "2b").encode())),
@@ -246,7 +250,7 @@ TABLE: list[tuple[str, str, list[Fault]]] = [
         [
             warning(
                 1, "x", "is not a key known here",
-                "remove it; known here: acl, alarms, deploy, ext_auth, ext_authz, issuance, ledger, log, notifier, policy, redis, server, shadow, "
+                "remove it; known here: acl, alarms, audit, deploy, ext_auth, ext_authz, issuance, ledger, log, notifier, policy, redis, server, shadow, "
                 "strict, tests, token, users",
             )
         ],
@@ -362,12 +366,17 @@ TABLE: list[tuple[str, str, list[Fault]]] = [
     ("token", "redis:\n  url: 'redis://${NOBODY}'\n" + TOKEN.format(900) + "  jti_key_file: jti.key", [
         fault(2, "redis.url", "the environment has no NOBODY", "set NOBODY, or use url_file"),
     ]),
-    ("", "ledger: {url: 'postgresql://x'}", [fault(1, "ledger.url", "PostgreSQL is known, but not built yet", "use sqlite:///PATH")]),
+    ("", "ledger: {url: 'postgresql://x'}", []),
     *[
-        ("", f"ledger: {{url: '{url}'}}", [fault(1, "ledger.url", "is not a sqlite:///PATH URL", "write sqlite:////absolute/path, or leave it out")])
+        ("", f"ledger: {{url: '{url}'}}", [
+            fault(
+                1, "ledger.url", "is no sqlite:///PATH and no postgresql:// URL",
+                "write sqlite:////absolute/path or postgresql://USER@HOST/NAME, or leave it out",
+            )
+        ])
         for url in ("mysql://x", "sqlite://", "sqlite:///", "sqlite:///:memory:", "/var/lib/x.db")
     ],
-    ("", "ledger: {path: x}", [fault(1, "ledger.path", "is not a key known here", "remove it; known here: url")]),
+    ("", "ledger: {path: x}", [fault(1, "ledger.path", "is not a key known here", "remove it; known here: checkpoint_every, former_vkeys, log_key_file, origin, url, witnesses")]),
     ("", "ledger: {}", []),
     # notifier
     ("", "notifier: {addr: x}", [fault(1, "notifier.addr", "'x' is no HOST:PORT", "write HOST:PORT or :5002")]),

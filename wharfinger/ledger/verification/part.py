@@ -46,13 +46,13 @@ def verify_range(
     begun = begin(database)
     if isinstance(begun, Report):
         return begun
-    end = begun.size if end is None else end
-    if not 0 <= start < end <= begun.size:
-        raise NoSuchRange(f"the log has {begun.size} records: 0 to {begun.size - 1}")
+    end = begun.extent if end is None else end
+    if not 0 <= start < end <= begun.extent:
+        raise NoSuchRange(f"the log has {begun.extent} records: 0 to {begun.extent - 1}")
     looking = _Looking(begun)
-    for at in range(start, end, BATCH):
+    for at in range(start - start % WIDTH, end, BATCH):
         _batch(database, looking, (at, min(at + BATCH, end)))
-        progress(min(at + BATCH, end) - start, end - start)
+        progress(max(0, min(at + BATCH, end) - start), end - start)
     looking.suspects.tell(begun.report.findings)
     with database.reading() as connection:
         for level in range(1, _levels(begun.size)):
