@@ -120,7 +120,8 @@ def station_in(folder: Path, *, extra: str = "") -> Iterator[Station]:
     )
     init.make(folder, (), ports, tour=True)
     config, registry = folder / "wharfinger.yml", folder / "registry.yml"
-    config.write_text(config.read_text().replace(":5004/", f":{hook_port}/") + extra)
+    text = config.read_text().replace("server:\n", "server:\n  processes: 1\n")  # each process has one name to be ended by
+    config.write_text(text.replace(":5004/", f":{hook_port}/") + extra)
     text = registry.read_text().replace(f":{ports.notifier}/events", f":{events_port}/events")
     text = text.replace("http:\n", f'http:\n  debug: {{addr: "127.0.0.1:{debug_port}"}}\n')
     # The registry is not what is tried here: in memory it leaves no hundred thousand files, and the disk to us.
