@@ -25,10 +25,15 @@ check: $(VENV)/.dev ## format, lint, import contracts, types, unit tests with co
 COVERAGE := 100
 
 test: check deps ## check, then every test on real programs but the slow ones
-	$(BIN)/pytest -q -m "real and not slow"
+	$(call twice,-m "real and not slow")
 
 test-all: check deps ## the slow ones too
-	$(BIN)/pytest -q -m real
+	$(call twice,-m real)
+
+# Real programs on a busy machine miss their time now and then: what failed is tried once more, by itself, and both are shown.
+define twice
+$(BIN)/pytest -q $(1) || { echo "Once more, what failed:"; $(BIN)/pytest -q $(1) --last-failed --last-failed-no-failures none; }
+endef
 
 deps: ## the Debian packages that tests on real programs need
 	@./tests/install-programs $(DEBIAN)
