@@ -7,7 +7,7 @@ PYTHON ?= python3
 TOUR ?= 1
 DATA ?= ./data
 DEBIAN := docker-registry skopeo redis-server docker.io iptables strace busybox-static
-.PHONY: help run check test test-all deps lock clean bench
+.PHONY: help run check test test-all fuzz deps lock clean bench
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -30,6 +30,10 @@ test: check deps ## check, then every test on real programs but the slow ones
 test-all: check deps ## the slow ones too
 	$(BIN)/pytest -q -m real
 
+fuzz: $(VENV)/.dev ## a short coverage-guided run of everything that reads what strangers send
+	@$(BIN)/pip install -q --disable-pip-version-check --no-deps --require-hashes -r requirements/fuzz.txt
+	$(BIN)/pytest -q tests/fuzz
+
 deps: ## the Debian packages that tests on real programs need
 	@./tests/install-programs $(DEBIAN)
 
@@ -41,6 +45,8 @@ lock: ## write the lock files anew
 	  pyproject.toml -o requirements/runtime.txt
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --no-emit-index-url \
 	  --group dev pyproject.toml -o requirements/dev.txt
+	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --no-emit-index-url \
+	  --group pyproject.toml:fuzz -o requirements/fuzz.txt
 
 clean: ## remove what was made here, but no data
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage build dist

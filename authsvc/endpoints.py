@@ -12,7 +12,7 @@ from typing import Final, assert_never
 from aiohttp import web
 
 from authsvc.decide.client_address import client_address
-from authsvc.decide.request import MAX_FORM, MAX_TEXT, BadRequest, TokenRequest, read_get, read_post
+from authsvc.decide.request import MAX_FORM, BadRequest, TokenRequest, kept_text, read_get, read_post
 from authsvc.errors import Unavailable
 from authsvc.issue import Client, Denied, Issue, Issued
 from wharfinger.runtime.log import Log
@@ -137,7 +137,7 @@ def _client(http: web.Request, real_ip: RealIp | None) -> Client | BadRequest:
     if isinstance(addr, BadRequest):
         return addr
     claimed = http.headers.get("X-Forwarded-For", "").partition(",")[0].strip()
-    return Client(addr, claimed[:64], http.headers.get("User-Agent", "")[:MAX_TEXT])
+    return Client(addr, kept_text(claimed[:64]), kept_text(http.headers.get("User-Agent", "")))
 
 
 def _denied(pause_s: int, *, realm: str, post: bool) -> web.Response:

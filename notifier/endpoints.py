@@ -63,7 +63,8 @@ class Endpoints:
         return await self._store(http, source, peer)
 
     async def _store(self, http: web.Request, source: Source, peer: str) -> web.Response:
-        content_type = http.headers.get("Content-Type", "")[:MAX_CONTENT_TYPE]
+        # A header may hold bytes that are no text; the record must not.
+        content_type = http.headers.get("Content-Type", "")[:MAX_CONTENT_TYPE].encode("utf-8", "replace").decode()
         try:
             async with asyncio.timeout(self._body_timeout_s):
                 stored = await self._ingest.run(Post(source.name, peer, content_type, _chunks(http)))

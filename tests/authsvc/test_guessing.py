@@ -21,6 +21,7 @@ from authsvc.issue import Client, Denied, Issue, Issued, Rules
 from tests.waiting import until
 from wharfinger.runtime.log import discard
 from wharfinger.runtime.settings import Secret, User
+from wharfinger.wire.codec import decode, encode
 from wharfinger.wire.issuance import Issuance, Refusal
 from wharfinger.wire.jti import JtiKeys
 
@@ -45,11 +46,11 @@ class Kept:
     refused: list[Refusal] = field(default_factory=list)
 
     async def record(self, record: Issuance | Refusal) -> None:
-        """Keep one."""
+        """Keep one, as it is read again."""
         if isinstance(record, Issuance):
-            self.issued.append(record)
+            self.issued.append(decode(Issuance, encode(record)))
         else:
-            self.refused.append(record)
+            self.refused.append(decode(Refusal, encode(record)))
 
 
 class PlainSigner:

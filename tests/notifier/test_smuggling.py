@@ -15,7 +15,7 @@ from tests.raw_http import NONE, ROWS, Row, Served, pieces, serving, statuses
 from wharfinger.runtime.connections import Bounds
 from wharfinger.runtime.log import discard
 from wharfinger.runtime.settings import Secret, Source
-from wharfinger.wire.notification import StoredNotification, decompress
+from wharfinger.wire.notification import StoredNotification, decompress, from_fields, to_fields
 
 SOURCE = Source("main", (Secret(b"a secret of sixteen"),), "http://registry:5000", "registry:5000", "", None)
 LINE = b"POST /events"
@@ -32,7 +32,7 @@ class Kept:
 
     async def append(self, stored: StoredNotification) -> None:
         """Keep one."""
-        self.bodies.append(decompress(stored.compressed))
+        self.bodies.append(decompress(from_fields({k.encode(): v for k, v in to_fields(stored).items()}).compressed))
 
 
 @pytest.fixture
@@ -110,4 +110,14 @@ async def test_100_continue(served: Served, kept: Kept) -> None:
     assert await peer.answers(1) == [100]
     await peer.send(BODY)
     assert await peer.answers(2) == [100, 202]
+    assert kept.bodies == [BODY]
+
+
+async def test_a_content_type_that_is_no_text(served: Served, kept: Kept) -> None:
+    """An event is never refused for what surrounds it."""
+    peer = await served.connect()
+    await peer.send(
+        LINE + b" HTTP/1.1\r\nHost: h\r\nContent-Type: \xff\xfe\r\nContent-Length: %d\r\n" % len(BODY) + SECRET + b"\r\n" + BODY
+    )
+    assert await peer.answers(1) == [202]
     assert kept.bodies == [BODY]
