@@ -7,7 +7,7 @@ PYTHON ?= python3
 TOUR ?= 1
 DATA ?= ./data
 DEBIAN := docker-registry skopeo redis-server docker.io iptables strace busybox-static podman postgresql wrk
-.PHONY: help run check test test-all deps lock clean bench
+.PHONY: help run check test test-all fuzz deps lock clean bench
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -35,6 +35,10 @@ define twice
 $(BIN)/pytest -q $(1) || { echo "Once more, what failed:"; $(BIN)/pytest -q $(1) --last-failed --last-failed-no-failures none; }
 endef
 
+fuzz: $(VENV)/.dev ## a short coverage-guided run of everything that reads what strangers send
+	@$(BIN)/pip install -q --disable-pip-version-check --no-deps --require-hashes -r requirements/fuzz.txt
+	$(BIN)/pytest -q tests/fuzz
+
 deps: ## the Debian packages that tests on real programs need
 	@./tests/install-programs $(DEBIAN)
 
@@ -47,6 +51,8 @@ lock: ## write the lock files anew
 	  pyproject.toml -o requirements/runtime.txt
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --no-emit-index-url \
 	  --group dev pyproject.toml -o requirements/dev.txt
+	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --no-emit-index-url \
+	  --group pyproject.toml:fuzz -o requirements/fuzz.txt
 
 clean: ## remove what was made here, but no data
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage build dist

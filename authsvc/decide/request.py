@@ -88,6 +88,11 @@ def read_post(query: str, authorization: Sequence[str], body: bytes) -> TokenReq
     return _read(pairs, credentials, oauth=bool(grant))
 
 
+def kept_text(text: str) -> str:
+    """What is kept of a client's word for itself: so much of it, and nothing that JSON, SQL or a terminal stumbles over."""
+    return "".join(letter if letter.isprintable() else "\ufffd" for letter in text[:MAX_TEXT])
+
+
 def _read(pairs: _Pairs, credentials: Claimed | None, *, oauth: bool) -> TokenRequest | BadRequest:
     account = _first(pairs, "account")
     if credentials is not None and account and account != credentials.account:
@@ -100,7 +105,7 @@ def _read(pairs: _Pairs, credentials: Claimed | None, *, oauth: bool) -> TokenRe
     service = _first(pairs, "service")
     if not _printable(service):
         return BadRequest("service holds what no name does")
-    return TokenRequest(credentials, service, scopes, _first(pairs, "client_id")[:MAX_TEXT], oauth)
+    return TokenRequest(credentials, service, scopes, kept_text(_first(pairs, "client_id")), oauth)
 
 
 def _basic(authorization: Sequence[str]) -> Claimed | None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import pytest
 from aiohttp import web
 
+from authsvc.decide.request import MAX_TEXT
 from authsvc.endpoints import Endpoints, Serving
 from authsvc.metrics import TABLE
 from tests.authsvc.test_guessing import NAMES, House
@@ -196,3 +197,20 @@ async def test_nothing_is_repeated(auth: Auth) -> None:
     assert b"c3VwZXJzZWNyZXQ" not in answered.got
     assert [event for event, _ in auth.logged] == ["request.malformed"]
     assert "c3VwZXJzZWNyZXQ" not in str(auth.logged)
+
+
+@pytest.mark.parametrize("value", [b"\xff\xfe", b"\xed\xa0\x80", b"docker\x7f\x9b", "dockér ☃".encode(), b"x" * 20_000])
+@pytest.mark.parametrize("header", [b"User-Agent", b"X-Forwarded-For"])
+async def test_headers_that_are_no_text(auth: Auth, header: bytes, value: bytes) -> None:
+    """Whatever a client says of itself is recorded as far as it can be, and never in the way of its token."""
+    peer = await auth.served.connect()
+    await peer.send(b"GET /auth?service=first HTTP/1.1\r\nHost: h\r\n" + header + b": " + value + b"\r\n" + FIRST + b"\r\n")
+    if b"\x7f" in value:
+        assert await peer.closed() == [400]  # no header may hold that
+        return
+    assert await peer.answers(1) == [200]
+    (issuance,) = auth.house.issuances.recorded
+    assert (
+        issuance.user_agent + issuance.claimed_addr
+    ).isprintable() or "\ufffd" in issuance.user_agent + issuance.claimed_addr
+    assert len(issuance.user_agent) <= MAX_TEXT

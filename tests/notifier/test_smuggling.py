@@ -17,7 +17,7 @@ from wharfinger.runtime.connections import Bounds
 from wharfinger.runtime.log import discard
 from wharfinger.runtime.metrics import Board
 from wharfinger.runtime.settings import Secret, Source
-from wharfinger.wire.notification import StoredNotification, decompress
+from wharfinger.wire.notification import StoredNotification, decompress, from_fields, to_fields
 
 METER = Board(TABLE).meter()
 SOURCE = Source("main", (Secret(b"a secret of sixteen"),), "http://registry:5000", "registry:5000", "", None)
@@ -35,7 +35,7 @@ class Kept:
 
     async def append(self, stored: StoredNotification) -> None:
         """Keep one."""
-        self.bodies.append(decompress(stored.compressed))
+        self.bodies.append(decompress(from_fields({k.encode(): v for k, v in to_fields(stored).items()}).compressed))
 
 
 @pytest.fixture
@@ -113,4 +113,14 @@ async def test_100_continue(served: Served, kept: Kept) -> None:
     assert await peer.answers(1) == [100]
     await peer.send(BODY)
     assert await peer.answers(2) == [100, 202]
+    assert kept.bodies == [BODY]
+
+
+async def test_a_content_type_that_is_no_text(served: Served, kept: Kept) -> None:
+    """An event is never refused for what surrounds it."""
+    peer = await served.connect()
+    await peer.send(
+        LINE + b" HTTP/1.1\r\nHost: h\r\nContent-Type: \xff\xfe\r\nContent-Length: %d\r\n" % len(BODY) + SECRET + b"\r\n" + BODY
+    )
+    assert await peer.answers(1) == [202]
     assert kept.bodies == [BODY]

@@ -17,8 +17,9 @@ MAX_SCOPE_LENGTH: Final = 1_024
 
 _TYPE: Final = re.compile(r"([a-z0-9]+)(\([a-z0-9]+\))?", re.ASCII)
 _ACTION: Final = re.compile(r"[a-z]+|\*", re.ASCII)
-# What a name must not hold: anything that is not printable, spaces, and the delimiters of the grammar.
-_NAME: Final = re.compile(r"[^\s\x00-\x1f\x7f,:]+(:[^\s\x00-\x1f\x7f,:]+)?")
+# What a name must not hold: control characters, spaces, halves of characters, and the delimiters of the grammar.
+_LETTER: Final = r"[^\s\x00-\x1f\x7f-\x9f\ud800-\udfff,:]"
+_NAME: Final = re.compile(rf"{_LETTER}+(:{_LETTER}+)?")
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,9 +13,10 @@ from wharfinger.ledger.database import Database
 from wharfinger.ledger.erasure import erase_account
 from wharfinger.ledger.log import read_tile, read_tree
 from wharfinger.ledger.merkle import leaf_hash
+from wharfinger.ledger.packing import unpack_commitments
 from wharfinger.ledger.raw import pack_raw
 from wharfinger.ledger.reading import read_range
-from wharfinger.ledger.record import AuditRecord, Personal, RecordKind, canonical, commitments
+from wharfinger.ledger.record import PERSONAL_FIELDS, AuditRecord, Personal, RecordKind, canonical, commitments
 from wharfinger.ledger.search import Criteria, search
 from wharfinger.ledger.settlement import commit, find_issuances
 from wharfinger.ledger.values import Entry
@@ -45,7 +46,9 @@ def quarantined(text: bytes) -> Entry:
 def leaves(database: Database) -> list[bytes]:
     """Every leaf, computed again from its row and what was kept of erased ones."""
     with database.reading() as connection:
-        kept = {row.seq: json.loads(row.commitments) for row in connection.execute(select(schema.erased))}
+        kept = {
+            row.seq: unpack_commitments(row.commitments, PERSONAL_FIELDS) for row in connection.execute(select(schema.erased))
+        }
         stored = list(read_range(connection, database.words, 0, read_tree(connection).size))
     return [
         leaf_hash(
