@@ -48,8 +48,9 @@ def test_an_event_is_on_disk_before_202(station: Station, tmp_path: Path, tell: 
     with traced([station.pid("store"), station.pid("notifier")], tmp_path) as output:
         for body in bodies:
             assert request(notifier, "POST", "/events", headers=headers, body=body).status == 202
+        answers = answers_in(output, station.pid("notifier"), "HTTP/1.1 202", TIMES)
     calls = calls_of(output)
-    for body, answer in zip(bodies, answers_of(calls, station.pid("notifier"), "HTTP/1.1 202"), strict=True):
+    for body, answer in zip(bodies, answers, strict=True):
         written = the_call(calls, hashlib.sha256(body).hexdigest(), "write", file=AOF)
         assert is_synced_before(calls, written, answer)
     tell(f"{TIMES} of {TIMES} synced first, among {len(calls)} calls")
@@ -62,12 +63,13 @@ def test_a_big_body_is_on_disk_before_its_entry(station: Station, tmp_path: Path
     notifier = endpoint_of(f"http://127.0.0.1:{station.ports.notifier}")
     with traced([station.pid("store"), station.pid("notifier")], tmp_path) as output:
         assert request(notifier, "POST", "/events", headers=headers, body=body).status == 202
+        (answer,) = answers_in(output, station.pid("notifier"), "HTTP/1.1 202", 1)
     calls = calls_of(output)
     named = the_call(calls, ".z.part", "rename")
     content = [call for call in calls if call.name == "write" and call.file.endswith(".z.part")]
     entry = the_call(calls, hashlib.sha256(body).hexdigest(), "write", file=AOF)
     assert is_synced_before(calls, content[-1], named)
-    assert is_synced_before(calls, entry, *answers_of(calls, station.pid("notifier"), "HTTP/1.1 202"))
+    assert is_synced_before(calls, entry, answer)
     folder = the_call(calls, "", *SYNCS, file="/spill")
     assert named.ended < folder.began
     assert folder.ended < entry.began
@@ -82,8 +84,9 @@ def test_an_issuance_is_on_disk_before_its_token_leaves(station: Station, tmp_pa
         for _ in range(TIMES):
             answer = request(auth, "GET", "/auth?service=registry&scope=repository:ubuntu:pull", headers=headers)
             tokens.append(json.loads(answer.body)["token"])
+        answers = answers_in(output, station.pid("auth"), "HTTP/1.1 200", TIMES)
     calls = calls_of(output)
-    for token, sent in zip(tokens, answers_of(calls, station.pid("auth"), "HTTP/1.1 200"), strict=True):
+    for token, sent in zip(tokens, answers, strict=True):
         written = the_call(calls, keys.issuance(jti_of(token)), "write", file=AOF)
         assert is_synced_before(calls, written, sent)
     tell(f"{TIMES} of {TIMES} synced first, among {len(calls)} calls")
@@ -113,6 +116,11 @@ def acknowledgements(calls: list[Call]) -> list[Call]:
     return [call for call in calls if call.name in SENDS and "XACK" in call.text]
 
 
-def answers_of(calls: list[Call], pid: int, what: str) -> list[Call]:
-    """What one service answered. The client asks one thing after the other, so the answers have its order."""
-    return [call for call in calls if call.pid == pid and call.name in SENDS and what in call.text]
+def answers_in(output: Path, pid: int, what: str, count: int) -> list[Call]:
+    """What one service answered, in the order in which it was asked. The tracer writes it down after the client has it."""
+
+    def answers() -> list[Call]:
+        found = [call for call in calls_of(output) if call.pid == pid and call.name in SENDS and what in call.text]
+        return found if len(found) >= count else []
+
+    return list(wait_until(f"{count} answers", answers))
