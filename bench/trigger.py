@@ -32,8 +32,8 @@ from wharfinger.wire.notification import decompress, from_fields
 
 ACCOUNT: Final = "hussein"
 REPOSITORY: Final = "ubuntu"
-RATE: Final = 20
-SECONDS: Final = 25
+RATES: Final = (5.0, 20.0)
+SECONDS: Final = 20
 CLIENTS: Final = 8
 
 
@@ -178,21 +178,28 @@ def main() -> None:
     """Measure and print."""
     watch = Watch()
     options = argparse.ArgumentParser(description=__doc__)
-    options.add_argument("--rate", type=float, default=RATE, help="pushes a second")
-    options.add_argument("--seconds", type=float, default=SECONDS)
+    options.add_argument("--rates", type=float, nargs="+", default=list(RATES), help="pushes a second")
+    options.add_argument("--seconds", type=float, default=SECONDS, help="of each rate")
     told = options.parse_args()
     need(REGISTRY)
     received: dict[str, Webhook] = {}
+    columns: list[list[tuple[str, str]]] = []
+    used: list[dict[str, float]] = []
     with house() as home, everything(home, received) as pids:
-        ways(home, push_at_rate(home, name="warm", rate=told.rate, seconds=2), received)
-        before = {name: cpu_s(pid) for name, pid in pids.items()}
-        seen = ways(home, push_at_rate(home, name="bench", rate=told.rate, seconds=told.seconds), received)
-        used = {name: cpu_s(pid) - before[name] for name, pid in pids.items()}
+        ways(home, push_at_rate(home, name="warm", rate=5, seconds=2), received)
+        for rate in told.rates:
+            before = {name: cpu_s(pid) for name, pid in pids.items()}
+            seen = ways(home, push_at_rate(home, name=f"at{rate:g}", rate=rate, seconds=told.seconds), received)
+            used.append({name: (cpu_s(pid) - before[name]) / len(seen) for name, pid in pids.items()})
+            parts = ([getattr(way, until) - getattr(way, since) for way in seen] for _, since, until in PARTS)
+            columns.append([p50_p99(part) for part in parts])
     title("Trigger", watch.describe())
-    remark(f"{len(seen)} pushes at {told.rate:g} a second, each a token, two blobs and a manifest, for one webhook target.")
-    parts = [(name, [getattr(way, until) - getattr(way, since) for way in seen]) for name, since, until in PARTS]
-    table(("", "p50 ms", "p99 ms"), [(name, *p50_p99(taken)) for name, taken in parts])
-    table(("process", "CPU ms a push"), [(name, ms(seconds / len(seen))) for name, seconds in used.items()])
+    remark(f"{told.seconds:g} s at each rate; each push is a token, two blobs and a manifest; one webhook target.")
+    head = [f"{which} ms at {rate:g} a second" for rate in told.rates for which in ("p50", "p99")]
+    rows = zip((name for name, *_ in PARTS), *columns, strict=True)
+    table(("", *head), [(name, *(one for column in row for one in column)) for name, *row in rows])
+    costs = [(name, *(ms(one[name]) for one in used)) for name in pids]
+    table(("process", *(f"CPU ms a push at {rate:g} a second" for rate in told.rates)), costs)
 
 
 if __name__ == "__main__":
