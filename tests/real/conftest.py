@@ -309,6 +309,7 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
     command: list[str | Path] = [
         DOCKERD, "--data-root", folder / "data", "--exec-root", folder / "exec", "--pidfile", folder / "d.pid", "-H", f"unix://{sock}",
         "-H", f"tcp://127.0.0.1:{port}", "--tls=false", "--iptables=false", "--ip6tables=false", "--ip-masq=false", "--bip", "10.211.77.1/24",
+        "--default-address-pool", "base=10.212.0.0/16,size=24",
     ]  # fmt: skip
     (folder / "config").mkdir()
     program = spawn(command, folder / "dockerd.log")
@@ -323,6 +324,8 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
     finally:
         for name in built.docker("ps", "-aq", check=False).stdout.split():
             built.docker("rm", "-f", name, check=False)
+        # Their bridges would outlive dockerd, until a later one finds no addresses left.
+        built.docker("network", "prune", "--force", check=False)
         program.stop(60)
         # dockerd leaves its host network namespace mounted, and pytest could not remove the folder later.
         subprocess.run(["umount", folder / "exec/netns/default"], check=False, capture_output=True, timeout=30)
