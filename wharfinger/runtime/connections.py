@@ -11,7 +11,6 @@ is closed: what was sent behind it may have been dropped. What was sent is never
 
 import asyncio
 import resource
-import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from http import HTTPStatus
@@ -21,7 +20,7 @@ from aiohttp import HttpVersion10, HttpVersion11, web
 from aiohttp.http import RawRequestMessage
 from aiohttp.streams import EMPTY_PAYLOAD, StreamReader
 
-from wharfinger.runtime.log import Log
+from wharfinger.runtime.log import Log, place_of
 
 MAX_LINE: Final = 32 * 1024
 """Bytes of a request line or header: a GET with many scopes, or a CI's id token as password, must fit."""
@@ -89,8 +88,7 @@ class Connections:
 
     def failed(self, error: BaseException) -> None:
         """A request broke on a mistake of ours: where, but not its text, which may hold what was sent."""
-        trace = "".join(traceback.format_tb(error.__traceback__)[-6:])
-        self._log("request.failed", error=type(error).__name__, trace=trace)
+        self._log("request.failed", error=type(error).__name__, **place_of(error.__traceback__))
 
 
 class BoundedConnection(web.RequestHandler):

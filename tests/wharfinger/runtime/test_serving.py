@@ -226,7 +226,7 @@ async def test_faults_are_events() -> None:
         theirs = await at.raw(head + b"Authorization: Basic s3cret\x01\r\n\r\n")
     assert (ours.split()[1], theirs.split()[1]) == (b"500", b"400")
     assert [(event, fields["error"]) for event, fields in logged] == [
-        ("library.logged", "ValueError"), ("library.logged", "BadHttpMessage"),
+        ("request.failed", "ValueError"), ("request.malformed", "BadHttpMessage"),
     ]  # fmt: skip
     assert str(logged[0][1]["file"]).endswith("test_serving.py")
     assert "s3cret" not in repr(logged)
