@@ -25,9 +25,13 @@ from authsvc.errors import Misconfigured, Unavailable
 SUFFIX: Final = ".journal"
 DAMAGED_SUFFIX: Final = ".damaged"
 READ_SIZE: Final = 1024 * 1024
-"""Bytes read at once: more than the longest record, of a hundred scopes."""
+"""Bytes read at once, more than any record has: a form is 64 KiB at most, and stands in its record twice."""
 LITTLE: Final = 64 * 1024
 """Bytes: about a hundred records, which are replayed in one round trip or two."""
+FILE_SIZE: Final = 8 * 1024 * 1024
+"""Bytes after which another file is begun: what is replayed frees its room, and a crash repeats no more than this."""
+PACE: Final = 50
+"""Records that may be added for each part that is replayed: a part holds twice as many."""
 
 _Waiting = tuple[bytes, asyncio.Future[bool]]
 
@@ -67,8 +71,13 @@ class JournalFile:
             path = folder / f"{time.time_ns():020d}-{secrets.token_hex(4)}{SUFFIX}"
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
             if _lock(descriptor, path):
-                _sync_folder(folder)
-                return cls(path, descriptor, 0)
+                made = cls(path, descriptor, 0)
+                try:
+                    _sync_folder(folder)
+                except OSError:
+                    made.remove()
+                    raise
+                return made
             os.close(descriptor)  # a sibling found it before it was locked, empty, and has removed it
 
     @classmethod
@@ -143,6 +152,8 @@ class Journal:
         self._waiting: list[_Waiting] = []
         self._flush: asyncio.Task[None] | None = None
         self._held = False
+        self._paced = False
+        self._step = asyncio.Event()
 
     def prepare(self) -> None:
         """Make the folder. Raises Misconfigured."""
@@ -158,8 +169,11 @@ class Journal:
 
     async def append(self, entry: JournalEntry) -> bool:
         """Add a record: True once it is durable; False when all that was before it is in Redis by now. Raises Unavailable."""
+        line = written(entry)
+        if len(line) > READ_SIZE:
+            raise Unavailable(f"a record of {len(line)} bytes could not be read again")
         done: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
-        self._waiting.append((written(entry), done))
+        self._waiting.append((line, done))
         self._start()
         return await done
 
@@ -180,9 +194,10 @@ class Journal:
     async def oldest(self, most: int, *, closing: bool = False) -> tuple[JournalFile, Part] | None:
         """What is to be replayed next; None: nothing. Raises Unavailable: the disk does not read.
 
-        ``closing``: Redis answers; once little is left, what comes waits until that is replayed, or until :meth:`release`.
-        Without that, it would never be drained while many ask.
+        ``closing``: Redis answers. Until :meth:`release`, no more is added than half of what is replayed; once little is left,
+        what comes waits for that. Otherwise it would grow for as long as more ask than are replayed, and never be empty.
         """
+        self._paced = closing and bool(self._files)
         if not self._files:
             return None
         file = self._files[0]
@@ -197,6 +212,7 @@ class Journal:
         """Redis has a part. A file that it has whole is removed. Raises Unavailable: that did not go, but it is done with."""
         file.replayed = part.upto
         file.damaged += part.damaged
+        self._step.set()
         if file.replayed < file.size:
             return
         await self._hold()
@@ -210,7 +226,8 @@ class Journal:
         if self._held and not self._files:
             waiting, self._waiting = self._waiting, []
             _settle(waiting, outcome=False)
-        self._held = False
+        self._held = self._paced = False
+        self._step.set()
         self._start()
 
     async def close(self) -> None:
@@ -221,6 +238,7 @@ class Journal:
 
     async def _hold(self) -> None:
         self._held = True
+        self._step.set()
         if self._flush is not None:
             await asyncio.wait([self._flush])
 
@@ -237,8 +255,14 @@ class Journal:
             self._flush = asyncio.ensure_future(self._run())
 
     async def _run(self) -> None:
-        while self._waiting and not self._held:
-            batch, self._waiting = self._waiting, []
+        while self._waiting:
+            if self._paced and not self._held:
+                self._step.clear()
+                await self._step.wait()
+            if self._held:
+                return
+            most = PACE if self._paced else len(self._waiting)
+            batch, self._waiting = self._waiting[:most], self._waiting[most:]
             outcome: bool | Unavailable = Unavailable("the write was broken off")
             try:
                 own = await asyncio.to_thread(self._write, b"".join(line for line, _ in batch))
@@ -256,7 +280,7 @@ class Journal:
         # In a thread; the loop looks at the files again when this is done.
         if _used(self._folder) + len(data) > self._budget:
             raise OSError(errno.EDQUOT, f"its {self._budget} bytes are used up")
-        if self._own is not None and self._own.sound:
+        if self._own is not None and self._own.sound and self._own.size < FILE_SIZE:
             self._own.append(data)
             return self._own
         own = JournalFile.create(self._folder)

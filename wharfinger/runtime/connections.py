@@ -177,8 +177,10 @@ class BoundedConnection(web.RequestHandler):
     def _take_head(self, size: int) -> None:
         self._head_size += size
         if self._head_size > self._bounds.head_size:
-            if self.transport is not None:
-                self.transport.write(_TOO_LARGE)
+            if self.transport is None or not self.waits():
+                self.drop()  # an answer to what came before it is on its way, and must not be mistaken for this one
+                return
+            self.transport.write(_TOO_LARGE)
             self.force_close()
         elif self._head_timer is None:
             self._head_timer = self._loop.call_later(self._bounds.head_s, self._give_up_on_head)

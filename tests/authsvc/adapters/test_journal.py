@@ -11,13 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from authsvc.adapters.journal import DAMAGED_SUFFIX, READ_SIZE, Journal, JournalFile
+from authsvc.adapters.journal import DAMAGED_SUFFIX, FILE_SIZE, PACE, READ_SIZE, Journal, JournalFile
 from authsvc.decide.journal import JournalEntry, Kind, written
 from authsvc.errors import Misconfigured, Unavailable
 from tests.real.conftest import need
+from tests.waiting import until
 
 MANY = 1_000_000
-BUDGET = 10 * MANY
+BUDGET = 100 * MANY
 CHILD = Path(__file__).with_name("journal_process.py")
 
 
@@ -176,6 +177,50 @@ async def test_what_comes_while_the_last_is_replayed(tmp_path: Path) -> None:
     assert len(set(journalled + told)) == len(journalled) + len(told)
     assert [one for one in replayed if one % 10 == 3] == sorted(one for one in replayed if one % 10 == 3)
     assert files(tmp_path) == []
+    await one.close()
+
+
+async def test_it_shrinks_while_many_ask(tmp_path: Path) -> None:
+    """While it is replayed, fifty may be added for each part, and no more: who comes beyond that waits for the next part."""
+    one = journal(tmp_path)
+    for number in range(20):
+        await one.append(entry(number, 10_000))
+    found = await one.oldest(2, closing=True)
+    asked = [asyncio.create_task(one.append(entry(number))) for number in range(100, 300)]
+
+    def kept() -> int:
+        return sum(task.done() for task in asked)
+
+    for parts in range(1, 4):
+        await one.ready()  # a round through the threads, in which an append would be done
+        assert kept() == PACE * (parts - 1)
+        assert found is not None
+        await one.replayed(*found)
+        await until("their appends", lambda parts=parts: kept() == PACE * parts)  # type: ignore[misc]  # binds now
+        found = await one.oldest(2, closing=True)
+    one.release()
+    await asyncio.wait_for(asyncio.gather(*asked), 30)
+    assert await drain(one) == [*range(6, 20), *range(100, 300)]
+    await one.close()
+
+
+async def test_files_have_a_size(tmp_path: Path) -> None:
+    """Beyond it the next one is begun; they are replayed in order, and each is removed as soon as it was."""
+    one = journal(tmp_path, 10 * FILE_SIZE)
+    for number in range(25):
+        await one.append(entry(number, 900_000))
+    assert len(files(tmp_path)) == 3
+    with pytest.raises(Unavailable, match="could not be read again"):
+        await one.append(entry(25, READ_SIZE))
+    came: list[int] = []
+    left = []
+    while (found := await one.oldest(1)) is not None:
+        came += numbers(found[1].entries)
+        await one.replayed(*found)
+        left.append(len(files(tmp_path)))
+    assert came == list(range(25))
+    assert left == sorted(left, reverse=True)
+    assert set(left) == {3, 2, 1, 0}
     await one.close()
 
 

@@ -169,6 +169,15 @@ async def test_a_head_has_a_size(apart: bool) -> None:  # noqa: FBT001 - a param
         assert await fits.answers(2) == [200, 200]
 
 
+async def test_a_head_too_large_behind_a_request() -> None:
+    """It is not answered where the first one's answer is awaited: the connection ends."""
+    async with house(bounds(head_size=10_000)) as one:
+        peer = await one.connect(b"GET /wait HTTP/1.1\r\nHost: h\r\n\r\n")
+        await peer.send(GET[:-2], *(b"X%d: %b\r\n" % (number, b"y" * 1_000) for number in range(10)))
+        assert await peer.closed() == []
+        assert one.begun == ["/wait"]
+
+
 async def test_one_line_has_a_size() -> None:
     """A request line or header that no client needs."""
     async with house(PATIENT) as one:
