@@ -1,4 +1,7 @@
-"""Where a running program's time goes: py-spy's samples, summed up by the part of the house that pays for each."""
+"""Where a running program's time goes: py-spy's samples, summed up by the part of the house that pays for each.
+
+Only of its main thread: py-spy takes threads that wait in a system call for busy ones.
+"""
 
 import re
 import subprocess
@@ -31,10 +34,12 @@ def sample(pid: int, *, seconds: int, folder: Path, parts: Parts, meanwhile: Cal
 
 
 def shares(stacks: Sequence[str], parts: Parts) -> list[tuple[str, str]]:
-    """Percent of the samples for each part. A line: frames from the outmost in, joined by ``;``, and how often seen."""
+    """Percent of the main thread's samples for each part. A line: frames from the outmost in, joined by ``;``, and how often seen."""
     counted: Counter[str] = Counter()
     for line in stacks:
         stack, _, count = line.rpartition(" ")
+        if "(threading.py" in stack:
+            continue
         counted[_payer(stack.split(";"), parts)] += int(count)
     return [(name, f"{100 * counted[name] / counted.total():.0f}") for name, _ in parts]
 

@@ -16,7 +16,7 @@ from statistics import median
 from typing import Final
 
 from load import at_rate
-from machine import CLIENT_CORE, SERVER_CORE, Watch, cpu_s, openssl_signs, pss_mb
+from machine import CLIENT_CORE, SERVER_CORE, Watch, cpu_s, family, openssl_signs, pss_mb
 from programs import House, house, need, program, store, wait_ready, wharfinger
 from report import p50_p99, remark, table, title
 from sampling import sample
@@ -125,8 +125,9 @@ def main() -> None:
         command = wharfinger("serve", "auth", "--data", home.folder)
         with program(command, home.folder / "auth.log", core=SERVER_CORE) as process:
             wait_ready(f"http://127.0.0.1:{home.ports.auth}/readyz")
-            service = Service(home, process.pid)
-            service.wrk()
+            Service(home, process.pid).wrk()
+            # With one core it serves from one process, of which the one that was started is only the parent.
+            service = Service(home, max(family(process.pid), key=cpu_s))
             store_s, began = cpu_s(valkey.pid), time.monotonic()
             for _ in range(ROUNDS):
                 signs.append(openssl_signs(SERVER_CORE))
@@ -136,7 +137,7 @@ def main() -> None:
             rate = best(kinds[next(iter(KINDS))]).a_second / 2
             half = service.at_rate(rate)
             parts = service.profile()
-            memory = pss_mb(process.pid)
+            memory = pss_mb(service.pid)
     limit = median(signs)
     title("Tokens", watch.describe())
     remark(
