@@ -34,7 +34,7 @@ def sample(pid: int, *, seconds: int, folder: Path, parts: Parts, meanwhile: Cal
 
 
 def shares(stacks: Sequence[str], parts: Parts) -> list[tuple[str, str]]:
-    """Percent of the main thread's samples for each part. A line: frames from the outmost in, joined by ``;``, and how often seen."""
+    """Percent of the main thread's samples for each part. A line: frames, outmost first, joined by ``;``, and how often."""
     counted: Counter[str] = Counter()
     for line in stacks:
         stack, _, count = line.rpartition(" ")

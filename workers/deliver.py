@@ -1,12 +1,14 @@
 """Deliver: take one due delivery under a lease, guard it, send it to its target, write the outcome. Deciding is in ``decide``.
 
+Then the next of the same target, for that is what its own wake-up found busy; after a while others get their turn.
+
 Crash after the claim: the lease runs out and another worker takes it. Crash after the target was asked, before the outcome is
 written: the target first puts in order what was begun, and is asked again with the same idempotency key unless that decided it.
 A worker that was stopped meanwhile learns so at its next step.
 """
 
 from dataclasses import dataclass
-from typing import assert_never
+from typing import Final, assert_never
 
 from wharfinger.ledger.errors import LeaseLost
 from wharfinger.ledger.values import Claim, DeliveryState
@@ -19,6 +21,9 @@ from workers.errors import Unavailable
 from workers.ports import Clock, Destination, Destinations, Held, Outbox, Pause, Randomness, TagLookup, WakeUps
 
 Step = Finish | Postpone
+
+TURN_MS: Final = 1_000
+"""A target with many deliveries keeps a worker so long and one delivery more; an ordered stop waits for that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,14 +40,24 @@ class Deliver:
     log: Log
 
     def run(self, delivery: DeliveryId) -> None:
-        """Carry one delivery on, if it is due and nobody else holds it.
+        """Carry one delivery on, if it is due and nobody else holds it, and then what is due for its target.
 
         Raises:
             LedgerUnavailable: the ledger did not answer; the lease runs out and sweep sends the delivery again.
         """
+        until = self.clock() + TURN_MS
+        target = self._one(delivery)
+        while target is not None and (due := self.outbox.due(target=target)):
+            if self.clock() >= until:
+                self.wake_ups.deliver(due)
+                return
+            target = self._one(due[0])
+
+    def _one(self, delivery: DeliveryId) -> str | None:
+        """Its target, once it was carried on; None when it was not to be had, or was taken over."""
         held = self.outbox.claim(delivery)
         if held is None:
-            return
+            return None
         claim = held.claim
         try:
             with held.kept():
@@ -50,10 +65,9 @@ class Deliver:
             self._write(held, step)
         except LeaseLost:
             self.log("delivery.lease_lost", delivery=claim.id, attempt=claim.attempt)
-            return
+            return None
         self.log("delivery.step", delivery=claim.id, target=claim.target, attempt=claim.attempt, step=_name(step))
-        # One is enough: a target is sent to by one worker at a time, and whoever ends wakes the next.
-        self.wake_ups.deliver(self.outbox.due(target=claim.target)[:1])
+        return claim.target
 
     def _carry_on(self, held: Held) -> Step:
         claim = held.claim

@@ -169,7 +169,7 @@ class Outbox(Protocol):
         """What the ledger knows around it."""
 
     def due(self, *, target: str | None = None) -> Sequence[DeliveryId]:
-        """What is due, oldest first."""
+        """The oldest due delivery of each target that is free, or of one target: whoever takes it goes on with the next."""
 
 
 class Destinations(Protocol):

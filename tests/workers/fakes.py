@@ -254,9 +254,12 @@ class MemoryOutbox:
         )
 
     def due(self, *, target: str | None = None) -> Sequence[DeliveryId]:
-        """What is due, oldest first."""
-        rows = [row for row in self.ledger.rows.values() if self._claimable(row) and target in (None, row.claim.target)]
-        return [row.claim.id for row in sorted(rows, key=lambda row: row.claim.seq)]
+        """The oldest due delivery of each free target, or of one."""
+        rows = [row for row in self.ledger.rows.values() if self._claimable(row) and not self._busy(row)]
+        first: dict[str, DeliveryId] = {}
+        for row in sorted(rows, key=lambda row: row.claim.seq):
+            first.setdefault(row.claim.target, row.claim.id)
+        return [ident for on, ident in first.items() if target in {None, on}]
 
     def _claimable(self, row: Row) -> bool:
         now = self.clock()
@@ -371,6 +374,7 @@ class RecordingTarget:
     answer: Sent = field(default_factory=Delivered)
     left: Sent | None = None
     orders: list[Order] = field(default_factory=list)
+    meanwhile: Callable[[], None] = lambda: None
 
     def resume(self, order: Order, lease: Lease) -> Sent | None:
         """What an attempt that was cut off had decided already."""
@@ -381,6 +385,7 @@ class RecordingTarget:
         lease.renew()
         if order.delivery_id not in {one.delivery_id for one in self.orders}:
             self.orders.append(order)
+        self.meanwhile()
         return self.answer
 
 

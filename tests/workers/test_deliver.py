@@ -10,7 +10,7 @@ from wharfinger.wire.names import DeliveryId
 from workers.decide.guard import NEXT_LOOK_MS, QUICK_LOOKS_MS, SETTLING_MS
 from workers.decide.order import Delivered, Failed, Order, Refused, Retry, Sent, Unchanged, Undone
 from workers.decide.retry import MAX_ATTEMPTS
-from workers.deliver import Deliver
+from workers.deliver import TURN_MS, Deliver
 from workers.errors import Unavailable
 from workers.ports import Lease
 
@@ -37,13 +37,14 @@ class House:
             destinations=self.destinations,
             wake_ups=self.told,
             clock=lambda: self.now_ms,
-            pause=self._pause,
+            pause=self.pause,
             randomness=lambda: 0.0,
             log=self._log,
         )
         self.push(PUSH, verdict=verdict)
 
-    def _pause(self, milliseconds: int) -> None:
+    def pause(self, milliseconds: int) -> None:
+        """Let time pass."""
         self.pauses.append(milliseconds)
         self.now_ms += milliseconds
 
@@ -122,12 +123,24 @@ def test_a_delivery_nobody_knows() -> None:
     assert (house.logged, house.told.deliveries) == ([], [])
 
 
-def test_the_next_of_the_same_target_is_woken() -> None:
-    """What waited for its turn need not wait for sweep; other targets are not this one's business."""
+def test_the_next_of_the_same_target_goes_on_at_once() -> None:
+    """What waited for its turn waits neither for sweep nor for a job; other targets are not this one's business."""
     house = House()
-    house.push(DeliveryId("dlv_2"), tag="v2")
+    house.tags.tags["main", "shop/cart", "v2"] = OTHER
+    house.push(DeliveryId("dlv_2"), tag="v2", digest=OTHER)
     house.push(DeliveryId("dlv_3"), tag="v3", target="other")
     house.run()
+    assert [order.delivery_id for order in house.target.orders] == [PUSH, "dlv_2"]
+    assert (house.told.deliveries, house.ledger.rows[DeliveryId("dlv_3")].state) == ([], DeliveryState.WAITING)
+
+
+def test_a_target_with_much_to_do_lets_others_have_their_turn() -> None:
+    """After its time a worker ends the job, and whoever is free next goes on."""
+    house = House()
+    house.target.meanwhile = lambda: house.pause(TURN_MS)
+    house.push(DeliveryId("dlv_2"), tag="v2")
+    house.run()
+    assert [order.delivery_id for order in house.target.orders] == [PUSH]
     assert house.told.deliveries == ["dlv_2"]
 
 
@@ -201,7 +214,7 @@ def test_a_tag_that_never_comes(found: str | None, state: DeliveryState, reason:
 def test_a_later_push_of_the_tag() -> None:
     """The older one is superseded by what the ledger knows, whatever the registry says."""
     house = House()
-    house.push(DeliveryId("dlv_2"), digest=OTHER)
+    house.push(DeliveryId("dlv_2"), digest=OTHER, target="other")
     assert house.run() == (DeliveryState.SUPERSEDED, f"v1 was pushed again, as {OTHER}")
     assert house.tags.asked == 0
 

@@ -7,7 +7,7 @@ woken later changes nothing.
 
 from typing import Final
 
-from sqlalchemy import Connection, and_, exists, insert, or_, select, update
+from sqlalchemy import Connection, and_, exists, func, insert, or_, select, update
 from sqlalchemy.sql import ColumnElement
 
 from wharfinger.ledger import schema
@@ -33,13 +33,19 @@ _R = schema.records.c
 _MANIFESTS: Final = (CODES[Kind.MANIFEST], CODES[Kind.INDEX])
 
 
-def due(database: Database, *, now_ms: int, limit: int = 100, target: str | None = None) -> list[DeliveryId]:
-    """Deliveries that somebody should take now, oldest first: waiting and due, or held by a lease that ran out."""
-    query = select(_D.id).where(_claimable(now_ms)).order_by(_D.seq).limit(limit)
+def due(database: Database, *, now_ms: int, target: str | None = None) -> list[DeliveryId]:
+    """The delivery that somebody should take now, of each target that nobody sends to, or of one: the oldest that is due.
+
+    Due is what waits and may go, or is held by a lease that ran out.
+    """
+    place = func.row_number().over(partition_by=_D.target, order_by=(_D.seq, _D.id)).label("place")
+    ready = select(_D.id, _D.seq, place).where(_claimable(now_ms), ~_busy(now_ms))
     if target is not None:
-        query = query.where(_D.target == target)
+        ready = ready.where(_D.target == target)
+    placed = ready.subquery()
     with database.reading() as connection:
-        return [DeliveryId(row.id) for row in connection.execute(query)]
+        found = connection.execute(select(placed.c.id).where(placed.c.place == 1).order_by(placed.c.seq, placed.c.id))
+        return [DeliveryId(row.id) for row in found]
 
 
 def claim(database: Database, delivery: DeliveryId, *, now_ms: int) -> Claim | None:
@@ -47,17 +53,10 @@ def claim(database: Database, delivery: DeliveryId, *, now_ms: int) -> Claim | N
 
     Crash just after: the lease runs out, and the delivery is due again with a higher fence.
     """
-    other = schema.deliveries.alias("other")
-    busy = exists().where(
-        other.c.target == _D.target,
-        other.c.id != _D.id,
-        other.c.state == DeliveryState.SENDING.value,
-        other.c.lease_until >= now_ms,
-    )
     with database.writing() as connection:
         taken = connection.execute(
             update(schema.deliveries)
-            .where(_D.id == delivery, _claimable(now_ms), ~busy)
+            .where(_D.id == delivery, _claimable(now_ms), ~_busy(now_ms))
             .values(
                 state=DeliveryState.SENDING.value,
                 fence=_D.fence + 1,
@@ -123,6 +122,17 @@ def _claimable(now_ms: int) -> ColumnElement[bool]:
     waiting = and_(_D.state == DeliveryState.WAITING.value, _D.due_at <= now_ms)
     abandoned = and_(_D.state == DeliveryState.SENDING.value, _D.lease_until < now_ms)
     return or_(waiting, abandoned)
+
+
+def _busy(now_ms: int) -> ColumnElement[bool]:
+    """Whether another delivery is being sent to the same target."""
+    other = schema.deliveries.alias("other")
+    return exists().where(
+        other.c.target == _D.target,
+        other.c.id != _D.id,
+        other.c.state == DeliveryState.SENDING.value,
+        other.c.lease_until >= now_ms,
+    )
 
 
 def _held(held: Claim) -> ColumnElement[bool]:

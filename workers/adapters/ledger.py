@@ -89,5 +89,5 @@ class LedgerOutbox:
         return outbox.standing(self._database, held.claim, whole_target=whole_target)
 
     def due(self, *, target: str | None = None) -> Sequence[DeliveryId]:
-        """What is due, oldest first."""
+        """The oldest due delivery of each free target, or of one."""
         return outbox.due(self._database, now_ms=self._clock(), target=target)

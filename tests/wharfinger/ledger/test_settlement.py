@@ -150,8 +150,9 @@ def test_an_issuance_is_read_back_whole(ledger: Database) -> None:
 def test_one_delivery_of_a_target_at_a_time(ledger: Database) -> None:
     """A second delivery waits while the first is being sent; other targets do not."""
     commit(ledger, [push("e1"), push("e2"), push("e3", target="other")], now_ms=NOW)
-    assert outbox.due(ledger, now_ms=NOW) == ["dlv_e1", "dlv_e2", "dlv_e3"]
+    assert outbox.due(ledger, now_ms=NOW) == ["dlv_e1", "dlv_e3"]
     first = outbox.claim(ledger, DeliveryId("dlv_e1"), now_ms=NOW)
+    assert outbox.due(ledger, now_ms=NOW) == ["dlv_e3"]
     assert first is not None
     assert outbox.claim(ledger, DeliveryId("dlv_e1"), now_ms=NOW) is None
     assert outbox.claim(ledger, DeliveryId("dlv_e2"), now_ms=NOW) is None
