@@ -83,6 +83,12 @@ def run_settle(settings: WorkerSettings, log: Log) -> int:
     return _work(settings.redis_url, keys.SETTLE_QUEUE, settle_table(settle, lambda: _clear(client)))
 
 
+def run_making(settings: WorkerSettings, _log: Log) -> int:
+    """Create the ledger, or migrate it, and end."""
+    Database(settings.ledger_url).close()
+    return STOPPED
+
+
 def run_deliver(settings: WorkerSettings, log: Log) -> int:
     """A deliver worker, until SIGTERM."""
     client, database = _redis(settings.redis_url), Database(settings.ledger_url)
@@ -238,6 +244,8 @@ def _process(name: str, run: Callable[[WorkerSettings, Log], int]) -> Callable[[
     return process
 
 
+make_ledger: Final = _process("ledger", run_making)
+"""As a process of its own, before the others: each of them would make it too."""
 WORKERS: Final[dict[str, Callable[[WorkerSettings], int]]] = {
     name: _process(name, run) for name, run in (("settle", run_settle), ("deliver", run_deliver), ("sweep", run_sweep))
 }

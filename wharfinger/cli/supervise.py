@@ -14,6 +14,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final, NoReturn, Protocol
 
@@ -85,7 +86,17 @@ class _Child:
 class Supervisor:
     """Runs children until a signal or a misconfigured child."""
 
-    def __init__(self, specs: Sequence[Spec], *, log: Log, plan: Plan | None = None, external: External | None = None) -> None:
+    def __init__(
+        self,
+        specs: Sequence[Spec],
+        *,
+        log: Log,
+        first: Spec | None = None,
+        plan: Plan | None = None,
+        external: External | None = None,
+    ) -> None:
+        """``first``: what runs and ends before the others start; they start however it ended, for what it does they do too."""
+        self._first = first
         self._children = [_Child(spec) for spec in specs]
         self._log = log
         self._plan = plan
@@ -108,6 +119,7 @@ class Supervisor:
         signal.signal(signal.SIGHUP, self._count_hup)
         gc.collect()
         gc.freeze()  # what was imported is not touched by the collector any more, so its pages stay shared
+        self._run_first()
         while not self._signals and not self._verdict:
             self._reap()
             self._start_due()
@@ -116,6 +128,17 @@ class Supervisor:
             self._wait()
         self._stop()
         return self._verdict
+
+    def _run_first(self) -> None:
+        if self._first is None:
+            return
+        child = _Child(self._first, _fork(self._first, self._log))
+        while not _collected(child):
+            if self._signals:
+                os.kill(child.pid, signal.SIGTERM)
+            select.select([self._wakeup_read], [], [], CHECK_S)
+            with suppress(BlockingIOError):
+                os.read(self._wakeup_read, 4_096)
 
     def _count(self, _number: int, _frame: object) -> None:
         self._signals += 1

@@ -15,7 +15,7 @@ from wharfinger.cli.loading import Place, placed, settings_or_exit
 from wharfinger.cli.planning import ConfiguredPlan
 from wharfinger.cli.serve import Boards, auth_specs, notifier_specs, require_free_or_exit
 from wharfinger.cli.supervise import Spec, Supervisor
-from wharfinger.cli.work import worker_specs
+from wharfinger.cli.work import ledger_spec, worker_specs
 from wharfinger.runtime import embedded
 from wharfinger.runtime.errors import Misconfigured, Unavailable
 from wharfinger.runtime.log import to_stderr
@@ -82,7 +82,7 @@ def command(place: Place) -> None:
     log = to_stderr("up")
     plan = ConfiguredPlan(place, settings, make, log)
     with lock:
-        sys.exit(Supervisor(make(settings), log=log, plan=plan, external=store).run())
+        sys.exit(Supervisor(make(settings), log=log, first=ledger_spec(settings), plan=plan, external=store).run())
 
 
 def _locked(data: Path) -> TextIO | None:

@@ -12,7 +12,7 @@ from wharfinger.cli.stores import url_or_exit
 from wharfinger.cli.supervise import Spec, Supervisor
 from wharfinger.runtime.log import to_stderr
 from wharfinger.runtime.settings import Settings
-from workers.app import WORKERS
+from workers.app import WORKERS, make_ledger
 
 
 @click.command()
@@ -23,7 +23,13 @@ def command(place: Place, *, processes: int) -> None:
     settings = settings_or_exit(place)
     make = partial(worker_specs, url=url_or_exit(settings), processes=processes)
     log = to_stderr("work")
-    sys.exit(Supervisor(make(settings), log=log, plan=ConfiguredPlan(place, settings, make, log)).run())
+    plan = ConfiguredPlan(place, settings, make, log)
+    sys.exit(Supervisor(make(settings), log=log, first=ledger_spec(settings), plan=plan).run())
+
+
+def ledger_spec(settings: Settings) -> Spec:
+    """Makes the ledger, or brings it to this version's schema: the memory that takes ends with the process."""
+    return Spec("ledger", partial(make_ledger, settings.workers))
 
 
 def worker_specs(settings: Settings, *, url: str, processes: int) -> list[Spec]:
