@@ -5,6 +5,7 @@ What a connection may cost stands in ``connections``.
 """
 
 import asyncio
+import encodings.idna  # noqa: F401 - what listens looks its host up with it: imported before the fork, its tables are shared
 import errno
 import signal
 import socket

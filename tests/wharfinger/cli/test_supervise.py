@@ -104,11 +104,15 @@ class Store:
 
 
 KINDS = {"serve": serve, "deaf": deaf, "ends": ends, "raises": raises, "exits": exits, "late": late}
-specs = []
+specs, first = [], None
 for text in sys.argv[3:]:
     name, kind, order, *more = text.split(":")
-    specs.append(Spec(name, partial(KINDS[kind], name, *map(int, more)), order=int(order)))
-sys.exit(Supervisor(specs, log=log, external=Store() if sys.argv[2] == "store" else None).run())
+    spec = Spec(name, partial(KINDS[kind], name, *map(int, more)), order=int(order) if order != "first" else 0)
+    if order == "first":
+        first = spec
+    else:
+        specs.append(spec)
+sys.exit(Supervisor(specs, log=log, first=first, external=Store() if sys.argv[2] == "store" else None).run())
 '''
 
 
@@ -148,7 +152,7 @@ def lives(pid: int) -> bool:
 
 @pytest.fixture
 def supervise(tmp_path: Path) -> Iterator[Callable[..., Supervised]]:
-    """Starts a supervisor over children, each NAME:KIND:ORDER, with a store or without."""
+    """Starts a supervisor over children, each NAME:KIND:ORDER, or ``first`` for its order, with a store or without."""
     script = tmp_path / "children.py"
     script.write_text(CHILDREN)
     started: list[Program] = []
@@ -161,6 +165,28 @@ def supervise(tmp_path: Path) -> Iterator[Callable[..., Supervised]]:
     yield start
     for program in started:
         program.stop()
+
+
+@pytest.mark.parametrize("kind", ["ends:first:0", "ends:first:2", "raises:first", "exits:first"])
+def test_what_runs_first(supervise: Callable[..., Supervised], kind: str) -> None:
+    """It has ended before the others start, which they do however it ended; it is not started again."""
+    running = supervise("a:serve:0", f"first:{kind}")
+    running.running("a")
+    assert (running.program.process.poll(), running.order("said.running"), running.order("child.started")) == (
+        None,
+        ["a"],
+        ["a"],
+    )
+    assert running.end() == 0
+
+
+def test_a_signal_while_the_first_runs(supervise: Callable[..., Supervised]) -> None:
+    """It is told to end, and nobody else is started."""
+    running = supervise("a:serve:0", "first:serve:first", store=True)
+    running.running("first")
+    assert running.end() == 0
+    assert (running.order("said.ending"), running.told("child.started", "a")) == (["first"], [])
+    assert running.told("said.stopped", "store")
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
