@@ -6,6 +6,7 @@ has; harmless. Crash before: no record, no token.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
 from authsvc.decide.access import Access, decide_access, requests, with_answers
@@ -46,7 +47,7 @@ class Client:
     @property
     def ip(self) -> IPv4Address | IPv6Address | None:
         """The address as such; None on a unix socket."""
-        return ip_address(self.addr) if self.addr else None
+        return _parsed(self.addr) if self.addr else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,8 +184,10 @@ class Issue:
         return Denied("unknown_account" if isinstance(who, NoMatch) else "wrong_password")
 
     def _recalled(self, claimed: Claimed) -> Identity | None:
-        known = (authenticator.recall(claimed) for authenticator in self.rules.authenticators)
-        return next((who for who in known if who is not None), None)
+        for authenticator in self.rules.authenticators:
+            if (who := authenticator.recall(claimed)) is not None:
+                return who
+        return None
 
     def _issuance(self, request: TokenRequest, who: Identity, access: Access, client: Client) -> Issuance:
         now_ms = self.clock()
@@ -237,3 +240,9 @@ class Issue:
         except Unavailable as fault:
             # Access stays refused; what is lost is a line of the trail, and that is said.
             self.log("refusal.unrecorded", reason=refusal.reason, count=refusal.count, problem=str(fault))
+
+
+@lru_cache(maxsize=1_024)
+def _parsed(addr: str) -> IPv4Address | IPv6Address:
+    """An address as such: the same clients come again."""
+    return ip_address(addr)

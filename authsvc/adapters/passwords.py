@@ -7,7 +7,6 @@ password itself.
 
 import asyncio
 import hashlib
-import hmac
 import os
 import secrets
 import time
@@ -71,7 +70,7 @@ class BcryptPool:
 
     def _name(self, password: bytes, hashed: bytes) -> bytes:
         # Of the stored hash too: a changed password is forgotten at once.
-        return hmac.digest(self._key, len(hashed).to_bytes(4) + hashed + password, hashlib.sha256)
+        return hashlib.blake2b(len(hashed).to_bytes(4) + hashed + password, key=self._key, digest_size=32).digest()
 
 
 def _remembered(known: Mapping[bytes, float], name: bytes) -> bool:

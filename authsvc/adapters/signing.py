@@ -45,18 +45,15 @@ class TokenSigner:
             current(self.public, now=now)
         except ValueError as error:
             raise Misconfigured(f"token.keys: {error}") from error
+        self._signing = lru_cache(maxsize=256)(self._choose)
         self._header = lru_cache(maxsize=256)(self._make_header)
 
     def sign(self, claims: Mapping[str, object], *, service: str, now: int) -> str:
         """The token in compact form."""
-        named = self._settings.services.get(service, self._settings.default).key
-        key = next((one for one in self.public if one.id == named), None) or current(self.public, now=now)
         # Only configured services have an entry of their own: a client's word does not fill the cache.
-        known = service if service in self._settings.services else ""
-        algorithm, head = self._header(known, key.id, key.expired(now))
+        algorithm, private, head = self._signing(service if service in self._settings.services else "", now)
         signed = head + b"." + _base64url(encode(claims))
-        signature = jwt.get_algorithm_by_name(algorithm).sign(signed, self._private[key.id])
-        return (signed + b"." + _base64url(signature)).decode()
+        return (signed + b"." + _base64url(algorithm.sign(signed, private))).decode()
 
     def key_set(self) -> dict[str, object]:
         """The JWK set of every key, also of those that no longer sign."""
@@ -65,6 +62,13 @@ class TokenSigner:
     def bundle(self) -> str:
         """Every certificate, PEM: a registry's ``rootcertbundle``."""
         return "".join(one.certificate.read_text().strip() + "\n" for one in self._settings.keys)
+
+    def _choose(self, service: str, now: int) -> tuple[jwt.algorithms.Algorithm, Private, bytes]:
+        """What signs for a service in this second."""
+        named = self._settings.services.get(service, self._settings.default).key
+        key = next((one for one in self.public if one.id == named), None) or current(self.public, now=now)
+        algorithm, head = self._header(service, key.id, key.expired(now))
+        return jwt.get_algorithm_by_name(algorithm), self._private[key.id], head
 
     def _make_header(self, service: str, key_id: str, expired: bool) -> tuple[str, bytes]:  # noqa: FBT001 - a key of the cache
         key = next(one for one in self.public if one.id == key_id)

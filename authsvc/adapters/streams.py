@@ -131,8 +131,9 @@ def issuance_write(issuance: Issuance, value: bytes) -> Write:
     lifetime = issuance.expires_at - issuance.issued_at + keys.ISSUANCE_KEEP_S
 
     def write(pipeline: Any) -> None:
-        pipeline.xadd(keys.ISSUANCES, {RECORD_FIELD: value})
-        pipeline.set(keys.issuance(issuance.jti), value, ex=lifetime)
+        # As commands, not by the client's methods: this is done for every token.
+        pipeline.execute_command("XADD", keys.ISSUANCES, "*", RECORD_FIELD, value)
+        pipeline.execute_command("SET", keys.issuance(issuance.jti), value, "EX", lifetime)
 
     return write
 

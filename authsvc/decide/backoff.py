@@ -114,6 +114,8 @@ class Counts:
 
     def pause_s(self, tried: Subjects, now_ms: int) -> int:
         """Seconds until this may be tried again."""
+        if not self._failures:
+            return 0
         found = {kind: Failures(count, now_ms - last_ms) for kind, (count, last_ms) in self._found(tried, now_ms)}
         return pause_s(found, proved=_recent(self._proved.get(tried.get(Kind.PLACE, ""), _LONG_AGO), now_ms))
 

@@ -5,13 +5,12 @@ clients may send. Refused although docker_auth takes it: an empty first scope be
 without credentials (a way in as any user that has no password).
 """
 
-import base64
 import binascii
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
-from urllib.parse import parse_qsl
+from urllib.parse import unquote
 
 from wharfinger.wire.scope import Scope, ScopeFault, parse_scopes
 
@@ -90,7 +89,8 @@ def read_post(query: str, authorization: Sequence[str], body: bytes) -> TokenReq
 
 def kept_text(text: str) -> str:
     """What is kept of a client's word for itself: so much of it, and nothing that JSON, SQL or a terminal stumbles over."""
-    return "".join(letter if letter.isprintable() else "\ufffd" for letter in text[:MAX_TEXT])
+    kept = text[:MAX_TEXT]
+    return kept if kept.isprintable() else "".join(letter if letter.isprintable() else "\ufffd" for letter in kept)
 
 
 def _read(pairs: _Pairs, credentials: Claimed | None, *, oauth: bool) -> TokenRequest | BadRequest:
@@ -116,7 +116,7 @@ def _basic(authorization: Sequence[str]) -> Claimed | None:
         return None
     try:
         # Bytes that are no text are credentials all the same, of nobody: they must not become the anonymous client's.
-        text = base64.b64decode(encoded, validate=True).decode("utf-8", "surrogateescape")
+        text = binascii.a2b_base64(encoded, strict_mode=True).decode("utf-8", "surrogateescape")
     except (binascii.Error, ValueError):
         return None
     account, colon, password = text.partition(":")
@@ -124,16 +124,28 @@ def _basic(authorization: Sequence[str]) -> Claimed | None:
 
 
 def _pairs(text: str) -> _Pairs | BadRequest:
-    # A semicolon or a broken escape makes Go drop that one pair.
-    readable = "&".join(pair for pair in text.split("&") if _UNREADABLE_PAIR.search(pair) is None)
-    try:
-        return parse_qsl(readable, keep_blank_values=True, max_num_fields=MAX_FIELDS)
-    except ValueError:
-        return BadRequest(_TOO_MANY)
+    found: _Pairs = []
+    for pair in text.split("&"):
+        # A semicolon or a broken escape makes Go drop that one pair.
+        if not pair or _UNREADABLE_PAIR.search(pair) is not None:
+            continue
+        if len(found) == MAX_FIELDS:
+            return BadRequest(_TOO_MANY)
+        name, _, value = pair.partition("=")
+        found.append((_plain(name), _plain(value)))
+    return found
 
 
-def _first(pairs: Sequence[tuple[str, str]], name: str) -> str:
-    return next((value for key, value in pairs if key == name), "")
+def _plain(text: str) -> str:
+    """A name or value of a form, its escapes resolved; what is no UTF-8 becomes U+FFFD."""
+    return unquote(text.replace("+", " "))
+
+
+def _first(pairs: _Pairs, name: str) -> str:
+    for key, value in pairs:
+        if key == name:
+            return value
+    return ""
 
 
 def _printable(text: str) -> bool:

@@ -6,8 +6,8 @@ a number whose bit n stands for rule n + 1.
 """
 
 from collections.abc import Callable, Sequence
-from functools import reduce
-from operator import or_
+from functools import lru_cache, reduce
+from operator import attrgetter, or_
 from typing import Final
 
 import re2
@@ -20,6 +20,9 @@ from wharfinger.policy.substitution import is_regex
 MAX_MEMORY: Final = 8 * 1024 * 1024
 """Bytes for one field's automaton with the states it remembers; RE2 forgets states when it is full."""
 
+REMEMBERED: Final = 1_024
+"""Texts of each field whose answer is kept: the same accounts and repositories come again."""
+
 Found = Callable[[str], list[int] | None]
 
 
@@ -30,13 +33,17 @@ class Index:
         self._all = (1 << len(rules)) - 1
         made = {name: _FieldIndex(name, rules, max_memory) for name in TEXT_FIELDS}
         # A field that no rule asks for tells nothing.
-        self._fields = tuple((name, field.left_by) for name, field in made.items() if field.open != self._all)
+        self._fields = tuple(
+            (attrgetter(name), lru_cache(maxsize=REMEMBERED)(field.left_by))
+            for name, field in made.items()
+            if field.open != self._all
+        )
 
     def left_by(self, request: Request) -> int:
         """The rules whose fixed conditions on texts all hold."""
         left = self._all
-        for name, left_by in self._fields:
-            left &= left_by(getattr(request, name))
+        for text, left_by in self._fields:
+            left &= left_by(text(request))
             if not left:
                 break
         return left

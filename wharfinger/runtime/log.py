@@ -73,7 +73,8 @@ def line(service: str, event: str, fields: dict[str, object], *, now_s: float) -
     """One event as a line. Control characters are escaped by JSON; long values are cut."""
     moment = f"{_second(int(now_s))}.{int(now_s * 1_000) % 1_000:03d}Z"
     record: dict[str, object] = {"time": moment, "service": service, "event": event}
-    record |= {name: _plain(value) for name, value in fields.items() if name not in record}
+    for name, value in fields.items():
+        record.setdefault(name, _plain(value))
     return _json(record) + b"\n"
 
 
@@ -96,7 +97,7 @@ def discard(_event: str, /, **_fields: object) -> None:
 
 
 def _plain(value: object) -> object:
-    if value is None or isinstance(value, bool | int) or (isinstance(value, float) and math.isfinite(value)):
+    if value is None or isinstance(value, int) or (isinstance(value, float) and math.isfinite(value)):
         return value
     text = value if isinstance(value, str) else str(value)
     return text if len(text) <= MAX_VALUE else text[:MAX_VALUE] + "…"

@@ -27,6 +27,9 @@ SHAPE: Final = "[-0-9A-Z_a-z]{26}"
 """What every id looks like, as a regular expression."""
 _SHAPE: Final = re.compile(SHAPE, re.ASCII)
 _VALUE: Final = {letter: value for value, letter in enumerate(ALPHABET)}
+_PAIRS: Final = tuple(first + second for first in ALPHABET for second in ALPHABET)
+_SHIFTS: Final = tuple(range(12 * (LENGTH // 2 - 1), -1, -12))
+"""Two letters at a time: an id is made for every token."""
 
 
 class Proof(StrEnum):
@@ -75,7 +78,7 @@ def mint(keys: JtiKeys, *, account: Account, now_ms: int, nonce: int) -> Jti:
         raise ValueError("nonce of a token id out of range")
     proof = _proof(keys.keys[0], now_ms, nonce, account)
     number = (now_ms << NONCE_BITS | nonce) << PROOF_BITS | proof
-    return Jti("".join(ALPHABET[number >> shift & 63] for shift in range(6 * (LENGTH - 1), -1, -6)))
+    return Jti("".join([_PAIRS[number >> shift & 4095] for shift in _SHIFTS]))
 
 
 def verify(keys: JtiKeys, *, unverified_jti: str, account: Account) -> Proof:

@@ -8,6 +8,7 @@ specification calls it deprecated.
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 MAX_SCOPES: Final = 100
@@ -76,11 +77,18 @@ def parse_scope(text: str) -> Scope | ScopeFault:
         return ScopeFault(text, "not of the form type:name:actions")
     if _NAME.fullmatch(name) is None:
         return ScopeFault(text, "its name is empty, or holds what a name cannot")
-    # The grammar has the empty action too: it asks for nothing.
-    words = [word for word in actions.split(",") if word]
-    if not all(_ACTION.fullmatch(word) for word in words):
+    words = _actions(actions)
+    if words is None:
         return ScopeFault(text, "its actions are not words of small letters, or *")
-    return Scope(matched[1], name, tuple(sorted(set(words))))
+    return Scope(matched[1], name, words)
+
+
+@lru_cache(maxsize=64)
+def _actions(text: str) -> tuple[str, ...] | None:
+    """The actions of one scope; None when one is no word. Clients ask for the same few, time and again."""
+    # The grammar has the empty action too: it asks for nothing.
+    words = {word for word in text.split(",") if word}
+    return tuple(sorted(words)) if all(_ACTION.fullmatch(word) for word in words) else None
 
 
 def covers(granted: Iterable[Scope], *, kind: str, name: str, action: str) -> bool:

@@ -210,4 +210,5 @@ def test_any_request_of_the_right_form(
         assert len(found.client_id) <= MAX_TEXT
         assert found.service.isprintable()
         if found.credentials is not None and found.credentials.by == "basic":
-            assert f"{found.credentials.account}:{found.credentials.password}".encode() == typed
+            sent = f"{found.credentials.account}:{found.credentials.password}"
+            assert sent.encode("utf-8", "surrogateescape") == typed
