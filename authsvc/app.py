@@ -84,7 +84,8 @@ class Service:
     def build(self) -> web.Application:
         """The application, inside a running loop. Stops in reverse: the last sums are recorded before Redis is let go."""
         client = connect(self._settings.redis_url)
-        batches, bcrypt = Batches(client, self._meter), BcryptPool()
+        recorder = connect(self._settings.redis_url, waits=True)
+        batches, bcrypt = Batches(recorder, self._meter), BcryptPool()
         passwords = MeasuredPasswords(bcrypt, self._meter)
         # Without spooling too: what an earlier configuration left there must reach Redis.
         journal = Journal(self._settings.spool, self._settings.spool_budget)
@@ -130,6 +131,7 @@ class Service:
             await serving.issue.flush(everything=True)
             await batches.close()
             await journal.close()
+            await recorder.aclose()
             await client.aclose()
             bcrypt.close()
 

@@ -35,13 +35,14 @@ def once_more() -> Retry:
     return Retry(NoBackoff(), 1, supported_errors=(ConnectionBroken,))
 
 
-def connect(url: str) -> "redis.Redis":
-    """A client that gives up after TIMEOUT_S."""
-    return redis.Redis.from_url(url, socket_timeout=TIMEOUT_S, socket_connect_timeout=TIMEOUT_S, retry=once_more())
+def connect(url: str, *, waits: bool = False) -> "redis.Redis":
+    """A client that gives up after TIMEOUT_S, or ``waits`` for each reply: its caller bounds all of them at once, for less."""
+    timeout_s = None if waits else TIMEOUT_S
+    return redis.Redis.from_url(url, socket_timeout=timeout_s, socket_connect_timeout=TIMEOUT_S, retry=once_more())
 
 
 class Batches:
-    """Writes of several requests in one MULTI each flush."""
+    """Writes of several requests in one MULTI each flush. ``client``: one that waits."""
 
     def __init__(self, client: "redis.Redis", meter: Meter) -> None:
         self._redis = client

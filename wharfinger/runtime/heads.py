@@ -27,20 +27,27 @@ def with_one_content_type(head: bytes) -> bytes:
 
 
 class FirstHead(asyncio.Protocol):
-    """A protocol before another: holds the head of a connection's first POST until it is whole, and hands on all the rest."""
+    """A protocol before another: holds the head of a connection's first POST until it is whole, then gives its place to it."""
 
     def __init__(self, inner: asyncio.Protocol) -> None:
         self._inner = inner
+        self._transport: asyncio.Transport | None = None
         self._held = bytearray()
         self._passed = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Hand on."""
+        if isinstance(transport, asyncio.Transport):
+            self._transport = transport
         self._inner.connection_made(transport)
 
     def data_received(self, data: bytes) -> None:
         """Hand on, once the head is whole or cannot be one of a POST."""
         if self._passed:
+            self._inner.data_received(data)
+            return
+        if not self._held and not data.startswith(_POST[:1]):  # most requests: nothing of them is held
+            self._give_place()
             self._inner.data_received(data)
             return
         self._held += data
@@ -67,9 +74,15 @@ class FirstHead(asyncio.Protocol):
         self._inner.resume_writing()
 
     def _pass(self) -> None:
-        held, self._held, self._passed = bytes(self._held), bytearray(), True
+        held, self._held = bytes(self._held), bytearray()
+        self._give_place()
         head, end, body = held.partition(_END)
         if end and head.startswith(_POST):
             held = with_one_content_type(head) + end + body
         if held:
             self._inner.data_received(held)
+
+    def _give_place(self) -> None:
+        self._passed = True
+        if self._transport is not None:
+            self._transport.set_protocol(self._inner)

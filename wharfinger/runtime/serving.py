@@ -7,6 +7,7 @@ What a connection may cost stands in ``connections``.
 import asyncio
 import encodings.idna  # noqa: F401 - what listens looks its host up with it: imported before the fork, its tables are shared
 import errno
+import gc
 import signal
 import socket
 import ssl
@@ -28,6 +29,8 @@ from wharfinger.runtime.settings import Address, TlsSettings
 
 BACKLOG: Final = 1_024
 """A registry opens a connection for each event and flushes its whole queue after an outage."""
+YOUNG_OBJECTS: Final = 20_000
+"""Objects before the collector looks for cycles: what requests make is gone with them, and Python's 700 are two requests'."""
 LEAVING_S: Final = 5.0
 """The children of an `up` that was killed end within this and give their ports back; later a port is another program's."""
 TAKEN_POLL_S: Final = 0.1
@@ -61,6 +64,7 @@ def run(
         the process's exit code: 0 stopped, 2 misconfigured, 3 unavailable.
     """
     LibraryLog.install(log)
+    gc.set_threshold(YOUNG_OBJECTS, 50, 100)
     try:
         uvloop.run(_serve(make_app, listen, setting, tls, log, grace_s, shared=shared))
     except Misconfigured as fault:

@@ -61,6 +61,16 @@ class Inner(asyncio.Protocol):
         self.calls.append("resume")
 
 
+class Transport(asyncio.Transport):
+    """Whose it is."""
+
+    protocol: asyncio.BaseProtocol | None = None
+
+    def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
+        """It is another's from now on."""
+        self.protocol = protocol
+
+
 def handed(*pieces: bytes) -> list[object]:
     """What comes out for what goes in."""
     inner = Inner()
@@ -72,7 +82,7 @@ def handed(*pieces: bytes) -> list[object]:
 
 def test_everything_is_handed_on() -> None:
     """In its order."""
-    inner, transport, fault = Inner(), asyncio.Transport(), ConnectionResetError()
+    inner, transport, fault = Inner(), Transport(), ConnectionResetError()
     protocol = FirstHead(inner)
     protocol.connection_made(transport)
     protocol.pause_writing()
@@ -80,6 +90,18 @@ def test_everything_is_handed_on() -> None:
     assert protocol.eof_received()
     protocol.connection_lost(fault)
     assert inner.calls == [transport, "pause", "resume", "eof", fault]
+
+
+@pytest.mark.parametrize("pieces", [(b"GET / HTTP/1.1\r\n",), (HEAD, b"\r\n\r\n"), (b"PU",)])
+def test_it_gives_its_place_to_what_stands_behind(pieces: tuple[bytes, ...]) -> None:
+    """As soon as nothing is held any more: what follows need not pass here."""
+    inner, transport = Inner(), Transport()
+    protocol = FirstHead(inner)
+    protocol.connection_made(transport)
+    for piece in pieces:
+        assert transport.protocol is None
+        protocol.data_received(piece)
+    assert transport.protocol is inner
 
 
 def test_a_head_is_held_until_it_is_whole() -> None:
