@@ -11,7 +11,7 @@ from typing import Final
 
 from machine import wait_until_quiet
 
-MEASUREMENTS: Final = ("tokens", "ack", "trigger", "settle", "idle", "commands")
+MEASUREMENTS: Final = ("tokens", "memory", "ack", "trigger", "settle", "idle", "commands")
 LONGEST_WAIT_S: Final = 900
 
 

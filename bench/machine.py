@@ -106,7 +106,7 @@ def pss_mb(pid: int) -> float:
     """Memory of a process in MB, each shared page counted by its share (PSS), so that processes add up."""
     told = re.search(r"^Pss:\s+(\d+) kB", Path(f"/proc/{pid}/smaps_rollup").read_text(), re.MULTILINE)
     assert told is not None
-    return int(told[1]) / 1_000
+    return int(told[1]) * 1_024 / 1_000_000
 
 
 def cpu_percents(pids: Mapping[str, int], seconds: float) -> dict[str, float]:

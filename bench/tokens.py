@@ -6,20 +6,27 @@ compared once; repositories in turn.
 """
 
 import base64
+import os
 import re
 import subprocess
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
 from typing import Final
 
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from load import at_rate
 from machine import CLIENT_CORE, SERVER_CORE, Watch, cpu_s, family, openssl_signs, pss_mb
 from programs import House, house, need, program, store, wait_ready, wharfinger
 from report import p50_p99, remark, table, title
 from sampling import sample
+
+from wharfinger.cli.generate import new_certificate
 
 ACCOUNT: Final = "hussein"
 CONNECTIONS: Final = 64
@@ -28,18 +35,21 @@ RUN_S: Final = 3
 STEADY_S: Final = 8
 REPOSITORIES: Final = 400
 NEVER_TWICE: Final = 10**9
+SIGNATURES: Final = ("RS256", "ES256")
+BOTH: Final = (SERVER_CORE, CLIENT_CORE)
 RULES_BEFORE: Final = 97
 """The three that `init` writes follow; the second of them decides."""
 
+KEPT: Final = f"{CONNECTIONS} kept connections"
 KINDS: Final[Mapping[str, tuple[tuple[str, ...], int]]] = {
-    f"{CONNECTIONS} kept connections": ((), REPOSITORIES),
+    KEPT: ((), REPOSITORIES),
     f"{CONNECTIONS} at once, a connection each": (("Connection: close",), REPOSITORIES),
     "kept, no repository asked for twice": ((), NEVER_TWICE),
 }
 """Rows of the table: further headers, and how many repositories are asked for in turn."""
 
 PARTS: Final = (
-    ("signing: RSA", r"RSAAlgorithm\.sign "),
+    ("signing: RSA or EC", r"(RSA|EC)Algorithm\.sign "),
     ("signing: JSON and base64 of the token", r"authsvc/(adapters/signing|decide/token)\.py"),
     ("recording: redis-py, in batches", r"authsvc/adapters/streams\.py|\(redis/"),
     ("access list", r"wharfinger/policy/|authsvc/decide/access\.py"),
@@ -114,46 +124,109 @@ def add_rules(home: House) -> None:
     home.config.write_text(re.sub("^acl:.*$", lambda _: f"acl:\n{rules}", text, flags=re.MULTILINE))
 
 
+def sign_with(home: House, kind: str) -> None:
+    """Give the token service a key of another kind than `init` makes."""
+    if kind == "RS256":
+        return
+    private = ec.generate_private_key(ec.SECP256R1())
+    pem = private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    (home.folder / "signing.key").write_bytes(pem)
+    (home.folder / "signing.crt").write_bytes(new_certificate(pem, ["localhost"], now=datetime.now(UTC)))
+
+
+@contextmanager
+def serving(kind: str, *, cores: tuple[int, ...]) -> Iterator[tuple[list[Service], int]]:
+    """A token service, warm, and its store's process id; its serving processes, as many as it has cores."""
+    with house(tour=False) as home, store(home.folder, core=CLIENT_CORE) as valkey:
+        add_rules(home)
+        sign_with(home, kind)
+        command = ["taskset", "-c", ",".join(map(str, cores)), *wharfinger("serve", "auth", "--data", home.folder)]
+        with program(command, home.folder / "auth.log") as process:
+            wait_ready(f"http://127.0.0.1:{home.ports.auth}/readyz")
+            # The one that was started is only the parent.
+            workers = family(process.pid)[1:]
+            assert len(workers) == len(cores)
+            services = [Service(home, pid) for pid in workers]
+            services[0].wrk()
+            yield services, valkey.pid
+
+
+@dataclass(frozen=True, slots=True)
+class Alone:
+    """What one process gave: its runs by kind, latencies at half of its best rate, where its time went, memory in MB."""
+
+    runs: Mapping[str, list[Run]]
+    rate: float
+    half: list[float]
+    parts: list[tuple[str, str]]
+    memory: float
+    store_share: float
+
+
+def alone(kind: str, signs: list[float]) -> Alone:
+    """Measure one process on a core of its own; openssl in turn with it."""
+    runs: dict[str, list[Run]] = {name: [] for name in KINDS}
+    with serving(kind, cores=(SERVER_CORE,)) as ((service,), store_pid):
+        store_s, began = cpu_s(store_pid), time.monotonic()
+        for _ in range(ROUNDS):
+            signs.append(openssl_signs(SERVER_CORE))
+            for name, (headers, repositories) in KINDS.items():
+                runs[name].append(service.wrk(*headers, repositories=repositories))
+        store_share = (cpu_s(store_pid) - store_s) / (time.monotonic() - began)
+        rate = best(runs[KEPT]).a_second / 2
+        return Alone(runs, rate, service.at_rate(rate), service.profile(), pss_mb(service.pid), store_share)
+
+
+def together() -> tuple[list[Run], list[Run]]:
+    """Runs of one process and of two, in turn; both cores are everybody's, so the load generator takes its part of either."""
+    one: list[Run] = []
+    two: list[Run] = []
+    with serving("RS256", cores=(SERVER_CORE,)) as ((single, *_), _), serving("RS256", cores=BOTH) as ((double, *_), _):
+        for _ in range(ROUNDS):
+            one.append(single.wrk())
+            two.append(double.wrk())
+    return one, two
+
+
 def main() -> None:
     """Measure and print."""
     watch = Watch()
     need("wrk", "openssl", "taskset")
-    kinds: dict[str, list[Run]] = {name: [] for name in KINDS}
+    os.sched_setaffinity(0, {CLIENT_CORE})
     signs: list[float] = []
-    with house(tour=False) as home, store(home.folder, core=CLIENT_CORE) as valkey:
-        add_rules(home)
-        command = wharfinger("serve", "auth", "--data", home.folder)
-        with program(command, home.folder / "auth.log", core=SERVER_CORE) as process:
-            wait_ready(f"http://127.0.0.1:{home.ports.auth}/readyz")
-            Service(home, process.pid).wrk()
-            # With one core it serves from one process, of which the one that was started is only the parent.
-            service = Service(home, max(family(process.pid), key=cpu_s))
-            store_s, began = cpu_s(valkey.pid), time.monotonic()
-            for _ in range(ROUNDS):
-                signs.append(openssl_signs(SERVER_CORE))
-                for name, (headers, repositories) in KINDS.items():
-                    kinds[name].append(service.wrk(*headers, repositories=repositories))
-            store_share = (cpu_s(valkey.pid) - store_s) / (time.monotonic() - began)
-            rate = best(kinds[next(iter(KINDS))]).a_second / 2
-            half = service.at_rate(rate)
-            parts = service.profile()
-            memory = pss_mb(service.pid)
+    found = {kind: alone(kind, signs) for kind in SIGNATURES}
+    one, two = together()
     limit = median(signs)
     title("Tokens", watch.describe())
     remark(
-        f"One process, RS256. `openssl speed rsa2048` gives {limit:,.0f} signatures a CPU second on the same core "
+        f"`openssl speed rsa2048` gives {limit:,.0f} signatures a CPU second on the same core "
         f"({1e6 / limit:.0f} µs each), measured in turn with the rows. Each row is {ROUNDS} runs of {RUN_S} s: the best, "
-        "for others can only slow it down, and the middle one."
+        "for others can only slow it down, and the middle one. One process on a core of its own."
     )
-    rows = [(name, *row(runs, limit)) for name, runs in kinds.items()]
-    rows.append(("steady, at half of the first", f"{rate:,.0f}", "", "", *(f"{one}ms" for one in p50_p99(half)), "", ""))
+    rows = [(f"{kind}, {name}", *row(runs, limit)) for kind, told in found.items() for name, runs in told.runs.items()]
+    for kind, told in found.items():
+        rows.append(
+            (f"{kind}, steady, at half", f"{told.rate:,.0f}", "", "", *(f"{ms}ms" for ms in p50_p99(told.half)), "", "")
+        )
     head = ("", "best a second", "middle", "best ÷ openssl", "p50 of the best", "p99", "CPU µs a token", "÷ openssl, by CPU")
     table(head, rows)
-    remark(f"The store used {100 * store_share:.0f} % of the other core; the service holds {memory:.0f} MB.")
-    if parts:
-        table(("where the service's time goes", "% of samples"), parts)
+    ratio = best(two).a_second / best(one).a_second
+    remark(
+        f"Two processes on both cores, which they share with the load generator and the store: {best(two).a_second:,.0f} "
+        f"a second, {ratio:.2f} times one process's {best(one).a_second:,.0f} (RS256, {KEPT})."
+    )
+    rsa = found["RS256"]
+    remark(f"The store used {100 * rsa.store_share:.0f} % of the other core; a process holds {rsa.memory:.0f} MB.")
+    if rsa.parts:
+        table(("where the service's time goes", *(f"% of samples, {kind}" for kind in found)), by_kind(found))
     else:
         remark("py-spy did not run here, so there is no table of where the time goes.")
+
+
+def by_kind(found: Mapping[str, Alone]) -> list[tuple[str, ...]]:
+    """The parts of each kind side by side."""
+    columns = [dict(told.parts) for told in found.values()]
+    return [(name, *(column.get(name, "") for column in columns)) for name, _ in PARTS]
 
 
 def best(runs: Sequence[Run]) -> Run:

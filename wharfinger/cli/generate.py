@@ -13,6 +13,7 @@ import bcrypt
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
@@ -32,7 +33,7 @@ def new_key() -> bytes:
 def new_certificate(key_pem: bytes, names: Sequence[str], *, now: datetime) -> bytes:
     """A self-signed certificate for a key, PEM, with every name and address in it."""
     key = load_pem_private_key(key_pem, None)
-    assert isinstance(key, RSAPrivateKey)  # noqa: S101 - made above, or refused by `check`
+    assert isinstance(key, RSAPrivateKey | EllipticCurvePrivateKey)  # noqa: S101 - made above, or refused by `check`
     subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, names[0][:64])])
     builder = (
         x509.CertificateBuilder()
