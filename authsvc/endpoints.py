@@ -87,7 +87,12 @@ class Endpoints:
             if methods and http.method not in methods:
                 response = _text(405, "Method not allowed.", {"Allow": ", ".join(methods)})
             else:
-                response = await self._answered(answer, http)
+                try:
+                    response = await answer(http)
+                except Exception as error:  # noqa: BLE001 - the outermost frame of a request: whatever it is, it is answered
+                    # The kind and the place: a text may quote what was sent.
+                    self._log("request.failed", error=type(error).__name__, **place_of(error.__traceback__))
+                    response = _text(500, "Internal error.")
             for name, value in _HEADERS.items():
                 response.headers.setdefault(name, value)
             if self._serving.server.hsts:
@@ -95,14 +100,6 @@ class Endpoints:
             return response
 
         return respond
-
-    async def _answered(self, answer: Answer, http: web.Request) -> web.Response:
-        try:
-            return await answer(http)
-        except Exception as error:  # noqa: BLE001 - the outermost frame of a request: whatever it is, the client is answered
-            # The kind and the place: a text may quote what was sent.
-            self._log("request.failed", error=type(error).__name__, **place_of(error.__traceback__))
-            return _text(500, "Internal error.")
 
     async def token(self, http: web.Request) -> web.Response:
         """GET and POST: a token, or why not."""

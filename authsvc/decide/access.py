@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from authsvc.decide.credentials import Identity
-from wharfinger.policy import Policy, Request
+from wharfinger.policy import NO_MATCH, Policy, Request
 from wharfinger.policy.address import Address
 from wharfinger.wire.scope import Scope
 
@@ -32,13 +32,10 @@ def requests(asked: Sequence[Scope], *, who: Identity, service: str, address: Ad
 
 def decide_access(policy: Policy | None, asked: Sequence[Request]) -> Access:
     """What the access list says; without one, nothing matches."""
-    decisions = [None if policy is None else policy.decide(one) for one in asked]
-    entries = tuple(
-        Scope(one.type, one.name, decision.granted if decision else ()) for one, decision in zip(asked, decisions, strict=True)
-    )
-    rules = tuple(decision.index if decision else None for decision in decisions)
-    deciders = tuple("acl" if decision is not None and decision.matched else "" for decision in decisions)
-    return Access(entries, rules, deciders)
+    decisions = [NO_MATCH if policy is None else policy.decide(one) for one in asked]
+    entries = tuple(Scope(one.type, one.name, said.granted) for one, said in zip(asked, decisions, strict=True))
+    deciders = tuple("acl" if said.matched else "" for said in decisions)
+    return Access(entries, tuple(said.index for said in decisions), deciders)
 
 
 def with_answers(access: Access, answers: Sequence[tuple[str, tuple[str, ...]] | None]) -> Access:

@@ -3,11 +3,12 @@
 Source: docker_auth's authz/acl.go, whose quirks are kept where a correct file depends on them.
 """
 
-from wharfinger.policy.acl import DOCKER_AUTH, CompileError, Decision, Options, OptionsSource, Policy, compile_acl
+from wharfinger.policy.acl import DOCKER_AUTH, NO_MATCH, CompileError, Decision, Options, OptionsSource, Policy, compile_acl
 from wharfinger.policy.rule import Fault, Request, RuleSource, RuleText
 
 __all__ = [
     "DOCKER_AUTH",
+    "NO_MATCH",
     "CompileError",
     "Decision",
     "Fault",

@@ -242,6 +242,8 @@ class BoundedRunner(web.AppRunner):
             "max_field_size": MAX_LINE,
             "keepalive_timeout": bounds.idle_s,
             "lingering_time": bounds.linger_s,
+            # Ours end sooner than the system would ask whether somebody is there.
+            "tcp_keepalive": False,
             # A gzip bomb is not inflated by us: bodies are taken as they come.
             "auto_decompress": False,
         }
