@@ -156,7 +156,12 @@ class Section:
 
     def require_file(self, name: str, path: Path, remedy: str) -> None:
         """A fault at a key unless its file is there."""
-        if not path.is_file():
+        try:
+            there = path.is_file()
+        except OSError as error:  # in a folder that is closed to us, or a name longer than any
+            self.fault(name, f"{path} cannot be reached: {error.strerror}", remedy)
+            return
+        if not there:
             self.fault(name, f"there is no file {path}", remedy)
 
     def section(self, name: str) -> "Section | None":

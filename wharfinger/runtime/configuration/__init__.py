@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
+from urllib.parse import urlsplit
 
 from wharfinger.runtime.configuration.access import Access, read_access
 from wharfinger.runtime.configuration.deploy import read_deploy
@@ -164,13 +165,20 @@ def _audit(section: Section | None) -> RetentionSettings:
     kept = None if section is None else section.section("retention")
     if kept is not None:
         for name in KEPT:
-            age = kept.parsed(name, parse_age, "write 30d or 12h", default=0.0)
-            if kept.has(name) and age:
+            age = kept.parsed(name, _parse_kept, "write 30d or 12h", default=0.0)
+            if age:
                 found[name] = age
         kept.done()
     if section is not None:
         section.done()
     return RetentionSettings(found)
+
+
+def _parse_kept(text: str) -> float:
+    age = parse_age(text)
+    if not age:
+        raise ValueError("is no time at all; what is not named is kept for ever")
+    return age
 
 
 def _alarms(section: Section | None, deploy: DeploySettings) -> tuple[str, ...]:
@@ -183,7 +191,7 @@ def _alarms(section: Section | None, deploy: DeploySettings) -> tuple[str, ...]:
         if target not in known:
             section.fault("targets", f"there is no webhook {target!r} in deploy.targets", "add it there, or correct the name")
     section.done()
-    return targets
+    return tuple(dict.fromkeys(targets))
 
 
 def _issuance(section: Section | None) -> OnStoreFailure:
@@ -206,10 +214,27 @@ def _log_tokens(section: Section | None) -> bool:
 def _shadow(section: Section | None) -> ShadowSettings | None:
     if section is None:
         return None
-    upstream = section.parsed("upstream", parse_base_url, "write http://docker_auth:5001", default="", required=True)
+    upstream = section.parsed("upstream", _parse_upstream, "write http://docker_auth:5001", default="", required=True)
     listen = section.parsed("addr", parse_address, "write HOST:PORT or :5011", default=Address("", SHADOW_PORT))
     section.done()
+    if upstream and _is_itself(upstream, listen):
+        remedy = "write where docker_auth listens, and another port in shadow.addr"
+        section.fault("upstream", f"is where this proxy itself listens ({listen})", remedy)
     return ShadowSettings(upstream, listen)
+
+
+def _parse_upstream(text: str) -> str:
+    url = parse_base_url(text)
+    if urlsplit(url).path:
+        raise ValueError("has a path; paths go through as they are")
+    return url
+
+
+def _is_itself(upstream: str, listen: Address) -> bool:
+    parts = urlsplit(upstream)
+    port = parts.port or {"http": 80, "https": 443}[parts.scheme]
+    # Another name of this machine is not seen here: its first request would come back to it.
+    return port == listen.port and parts.hostname in {listen.host, *(() if listen.host else ("localhost", "127.0.0.1", "::1"))}
 
 
 __all__ = ["LOG_KEY", "Access", "Fault", "Loaded", "load", "load_access", "parse_address", "parse_base_url"]

@@ -43,6 +43,10 @@ def read_token(section: Section | None, server_pair: TlsPair | None, data: Path,
         section.fault("algorithm", f"{algorithm!r} is none for RSA keys", remedy)
     legacy_off = section.flag("disable_legacy_key_id")
     default = _service(section, ServiceSettings(KeyIdForm.RFC7638 if legacy_off else KeyIdForm.LIBTRUST), keys)
+    if legacy_off and default.key_id is KeyIdForm.LIBTRUST:
+        section.fault(
+            "key_id", "is libtrust beside disable_legacy_key_id: true, which says the opposite", "keep one of the two"
+        )
     services_section = section.section("services")
     services = {}
     if services_section is not None:
@@ -125,6 +129,8 @@ def _key(section: Section) -> SigningKey:
         if path is not None:
             section.require_file(what, path, "correct the path")
     signs_from = section.parsed("signs_from", _moment, "write 2026-12-01T00:00:00Z", default=0)
+    if section.has("signs_from") and not section.has("key"):
+        section.fault("signs_from", "stands at a certificate without its key, which never signs", "add key, or leave it out")
     section.done()
     return SigningKey(name, certificate or Path(), key, signs_from, section.line, section.column)
 
