@@ -11,7 +11,7 @@ from cryptography import x509
 from authsvc.adapters.signing import load_key
 from authsvc.decide.keys import EXPIRY_WARNING_S, PublicKey, current, warnings
 from authsvc.errors import Misconfigured
-from wharfinger.ledger.log_keys import key_faults
+from wharfinger.ledger.log_keys import KEY_REMEDY, key_faults
 from wharfinger.policy import CompileError, compile_acl
 from wharfinger.policy import Fault as PolicyFault
 from wharfinger.policy.expectation import failures
@@ -56,13 +56,22 @@ def deploy_findings(workers: WorkerSettings) -> Iterator[Fault]:
 
 
 def log_findings(workers: WorkerSettings) -> Iterator[Fault]:
-    """Of the log's key and its witnesses."""
+    """Of the log's keys and its witnesses, as far as they are there."""
+    yield from (Fault(one.line, f"ledger.{one.setting}", one.problem, one.remedy) for one in key_faults(workers.log))
+
+
+def signing_findings(workers: WorkerSettings) -> Iterator[Fault]:
+    """Of what signs the log: that its key is missing. For who signs; services and readers need none.
+
+    A file without ``ledger`` and without sources of events wants no trail, and is not asked for the key of one.
+    """
     log = workers.log
-    yield from (Fault(one.line, f"ledger.{one.setting}", one.problem, one.remedy) for one in key_faults(log))
-    if log.key is None:
-        problem = f"there is no {log.key_file}: this machine signs no checkpoints of the log"
-        remedy = "`wharfinger init` makes one; if the log had one before, restore that (docs/audit.md)"
-        yield Fault(log.line, "ledger.log_key_file", problem, remedy, warning=True)
+    named = log.lines.get("log_key_file", 0)
+    if log.key is not None or not (log.line or workers.sources):
+        return
+    problem = f"{log.key_file} is not there, or cannot be read: checkpoints of the log are not signed"
+    remedy = KEY_REMEDY if named else "`wharfinger init` makes one; if the log had one before, restore that (docs/audit.md)"
+    yield Fault(named or log.line, "ledger.log_key_file", problem, remedy, warning=not named)
 
 
 def key_findings(auth: AuthSettings, *, now: int) -> Iterator[Fault]:

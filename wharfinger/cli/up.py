@@ -55,7 +55,7 @@ class EmbeddedStore:
 @placed
 def command(place: Place) -> None:
     """Run everything: token service, notifier, workers, and an embedded store."""
-    settings = settings_or_exit(place)
+    settings = settings_or_exit(place, signs=True)
     lock = _locked(settings.data)
     if lock is None:
         click.echo(f"another `wharfinger up` runs on {settings.data}: stop it, or choose another folder with --data", err=True)
@@ -80,7 +80,7 @@ def command(place: Place) -> None:
         ]
 
     log = to_stderr("up")
-    plan = ConfiguredPlan(place, settings, make, log)
+    plan = ConfiguredPlan(place, settings, make, log, signs=True)
     with lock:
         sys.exit(Supervisor(make(settings), log=log, first=ledger_spec(settings), plan=plan, external=store).run())
 

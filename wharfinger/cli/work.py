@@ -20,10 +20,10 @@ from workers.app import WORKERS, make_ledger
 @placed
 def command(place: Place, *, processes: int) -> None:
     """Run the workers: settle, deliver and sweep."""
-    settings = settings_or_exit(place)
+    settings = settings_or_exit(place, signs=True)
     make = partial(worker_specs, url=url_or_exit(settings), processes=processes)
     log = to_stderr("work")
-    plan = ConfiguredPlan(place, settings, make, log)
+    plan = ConfiguredPlan(place, settings, make, log, signs=True)
     sys.exit(Supervisor(make(settings), log=log, first=ledger_spec(settings), plan=plan).run())
 
 

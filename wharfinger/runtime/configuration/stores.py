@@ -43,8 +43,6 @@ def _log(section: Section | None, data: Path) -> LogSettings:
     if section is None:
         return LogSettings(key=_read_if_there(file), key_file=file)
     named = section.path_of("log_key_file")
-    if named is not None:
-        section.require_file("log_key_file", named, "restore it, or make one as docs/audit.md shows")
     every = section.parsed("checkpoint_every", parse_duration, "write 60s", default=CHECKPOINT_EVERY_S)
     if every < MIN_CHECKPOINT_S:
         section.fault("checkpoint_every", f"is below {MIN_CHECKPOINT_S:.0f} s", "write 60s")
@@ -56,6 +54,7 @@ def _log(section: Section | None, data: Path) -> LogSettings:
         checkpoint_every_s=every,
         witnesses=tuple(_witness(entry) for entry in section.sections("witnesses")),
         line=section.line,
+        lines={name: section.line_of(name) for name in ("log_key_file", "origin", "former_vkeys") if section.has(name)},
     )
 
 
@@ -69,7 +68,7 @@ def _witness(section: Section) -> Witness:
 
 
 def _read_if_there(file: Path) -> Secret | None:
-    # A machine that runs no workers signs no checkpoints, and needs no key for it.
+    # A machine that runs no workers signs no checkpoints, and needs no key for it: who does sign is told that it is missing.
     try:
         return Secret(file.read_bytes())
     except OSError:
