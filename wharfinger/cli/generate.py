@@ -77,7 +77,8 @@ def write_new(file: Path, content: bytes, *, mode: int = 0o600) -> bool:
     """Write a file that is not there yet: whole under its name, or not at all. False when it is there."""
     if file.exists():
         return False
-    part = file.with_name(f".{file.name}.{os.getpid()}.part")
+    # Not by process id: two containers that share the folder have the same, and so has the next process of one that crashed.
+    part = file.with_name(f".{file.name}.{secrets.token_hex(8)}.part")
     descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
     try:
         os.write(descriptor, content)
@@ -90,6 +91,12 @@ def write_new(file: Path, content: bytes, *, mode: int = 0o600) -> bool:
         return False
     finally:
         part.unlink()
+    # The name too is on disk before anybody relies on it: a crash just after must not bring forth another key.
+    folder = os.open(file.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
     return True
 
 

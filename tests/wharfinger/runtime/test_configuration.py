@@ -863,6 +863,28 @@ def _in(folder: Path, text: str) -> str:
     return text.replace("{folder}", str(folder))
 
 
+GONE = fault(
+    3, "token.jti_key_file", "there is no {folder}/jti.key",
+    "restore it: by a new one, which `wharfinger init {folder}` makes, older ids count as forged",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("there", "started", "expected"),
+    [("", True, [GONE]), ("", False, []), ("store", False, [GONE]), ("ledger.db", False, [GONE])],
+)
+def test_the_key_of_token_ids(tmp_path: Path, there: str, *, started: bool, expected: list[Fault]) -> None:
+    """It may be missing before the first start, but not where something was started: then it was lost."""
+    for name in ("pair.crt", "pair.key", there):
+        if name:
+            (tmp_path / name).touch()
+    (tmp_path / "wharfinger.yml").write_text(whole("", ""))
+    found = load(tmp_path / "wharfinger.yml", data=tmp_path, environ={}, started=started)
+    named = [replace(one, problem=_in(tmp_path, one.problem), remedy=_in(tmp_path, one.remedy)) for one in expected]
+    assert [replace(one, column=0) for one in found.found] == named
+    assert expected or taken(found).auth.token.jti_keys == ()
+
+
 def test_all_at_once(folder: Path) -> None:
     """Everything that is wrong is told in one go, in the file's order."""
     text = """

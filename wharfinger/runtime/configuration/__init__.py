@@ -14,9 +14,9 @@ from wharfinger.runtime.configuration.access import Access, read_access
 from wharfinger.runtime.configuration.deploy import read_deploy
 from wharfinger.runtime.configuration.notifier import read_notifier
 from wharfinger.runtime.configuration.server import read_server
-from wharfinger.runtime.configuration.stores import LOG_KEY, read_ledger, read_redis
+from wharfinger.runtime.configuration.stores import LOG_KEY, STORE, read_ledger, read_redis
 from wharfinger.runtime.configuration.texts import parse_address, parse_base_url
-from wharfinger.runtime.configuration.token import read_token
+from wharfinger.runtime.configuration.token import JTI_KEY, read_token
 from wharfinger.runtime.configuration.users import read_command
 from wharfinger.runtime.durations import parse_age
 from wharfinger.runtime.settings import (
@@ -79,13 +79,14 @@ def load_access(file: Path, *, environ: Mapping[str, str]) -> tuple[Access | Non
     return (None if found else access), found
 
 
-def load(file: Path, *, data: Path, environ: Mapping[str, str]) -> Loaded:
+def load(file: Path, *, data: Path, environ: Mapping[str, str], started: bool = True) -> Loaded:
     """Read a configuration file.
 
     Args:
         file: YAML; paths in it are relative to its folder.
         data: where keys, ledger and the embedded store are unless the file says otherwise.
         environ: for ``${NAME}`` in our own sections.
+        started: what the first start makes must be there.
     """
     faults = Faults()
     node = compose(file, faults)
@@ -95,17 +96,17 @@ def load(file: Path, *, data: Path, environ: Mapping[str, str]) -> Loaded:
     strict = top.flag("strict")
     access = read_access(top, _LATER)
     sound = all(fault.warning for fault in faults.found)
-    settings = _settings(top, access, file, data, strict=strict)
+    settings = _settings(top, access, file, data, strict=strict, started=started)
     loaded = Loaded(settings, (), strict, frozenset({file, *faults.files}), access if sound else None)
     return loaded.with_findings(tuple(faults.found))
 
 
-def _settings(top: Section, access: Access, file: Path, data: Path, *, strict: bool) -> Settings | None:
+def _settings(top: Section, access: Access, file: Path, data: Path, *, strict: bool, started: bool) -> Settings | None:
     redis_url = read_redis(top.section("redis"))
     ledger_url, log = read_ledger(top.section("ledger"), data)
     server = read_server(top.required("server"))
     pair = None if server.tls is None else server.tls.pair
-    token = read_token(top.required("token"), pair, data, embedded=redis_url is None)
+    token = read_token(top.required("token"), pair, data, embedded=redis_url is None, started=started)
     notifier_listen, sources = read_notifier(top.section("notifier"))
     deploy = read_deploy(top.section("deploy"))
     retention = _audit(top.section("audit"))
@@ -237,4 +238,4 @@ def _is_itself(upstream: str, listen: Address) -> bool:
     return port == listen.port and parts.hostname in {listen.host, *(() if listen.host else ("localhost", "127.0.0.1", "::1"))}
 
 
-__all__ = ["LOG_KEY", "Access", "Fault", "Loaded", "load", "load_access", "parse_address", "parse_base_url"]
+__all__ = ["JTI_KEY", "LOG_KEY", "STORE", "Access", "Fault", "Loaded", "load", "load_access", "parse_address", "parse_base_url"]

@@ -8,6 +8,10 @@ from wharfinger.runtime.durations import parse_duration
 from wharfinger.runtime.settings import CHECKPOINT_EVERY_S, LogSettings, Secret, Witness
 from wharfinger.runtime.yaml_nodes import Section
 
+STORE: Final = "store"
+"""The embedded store's folder below ``data``, from the first `up` there on."""
+LEDGER: Final = "ledger.db"
+"""The ledger below ``data``, unless the file names another."""
 LOG_KEY: Final = "log.key"
 """The log's own key below ``data``, unless the file names another."""
 MIN_CHECKPOINT_S: Final = 1.0
@@ -26,7 +30,7 @@ def read_redis(section: Section | None) -> str | None:
 
 def read_ledger(section: Section | None, data: Path) -> tuple[str, LogSettings]:
     """The ledger's SQLAlchemy URL, and how its log is signed."""
-    default = f"sqlite:///{data.absolute() / 'ledger.db'}"
+    default = f"sqlite:///{data.absolute() / LEDGER}"
     if section is None:
         return default, _log(None, data)
     url, log = section.expanded("url") or default, _log(section, data)
