@@ -5,6 +5,7 @@ Reads keys and certificates, and shows nothing of them.
 
 import ssl
 from collections.abc import Iterator
+from pathlib import Path
 
 from cryptography import x509
 
@@ -57,7 +58,10 @@ def deploy_findings(workers: WorkerSettings) -> Iterator[Fault]:
 
 def log_findings(workers: WorkerSettings) -> Iterator[Fault]:
     """Of the log's keys and its witnesses, as far as they are there."""
-    yield from (Fault(one.line, f"ledger.{one.setting}", one.problem, one.remedy) for one in key_faults(workers.log))
+    log = workers.log
+    yield from (Fault(one.line, f"ledger.{one.setting}", one.problem, one.remedy) for one in key_faults(log))
+    if log.key is not None:
+        yield from _open_to_all(log.key_file, "ledger.log_key_file", log.lines.get("log_key_file", log.line))
 
 
 def signing_findings(workers: WorkerSettings) -> Iterator[Fault]:
@@ -85,6 +89,8 @@ def key_findings(auth: AuthSettings, *, now: int) -> Iterator[Fault]:
             yield Fault(one.line, where, problem, _PAIR_THAT_FITS, column=one.column)
             continue
         keys.append(key)
+        if one.key is not None:
+            yield from _open_to_all(one.key, "token.key", one.line, one.column)
         yield from (_key_warning(one, phrase) for phrase in warnings([key], {}, now=now))
     if len(keys) == len(auth.token.keys):
         yield from _all_keys(auth, keys, now)
@@ -105,6 +111,12 @@ def _all_keys(auth: AuthSettings, keys: list[PublicKey], now: int) -> Iterator[F
             yield _key_warning(first, phrase)
 
 
+def _open_to_all(file: Path, setting: str, line: int, column: int = 0) -> Iterator[Fault]:
+    if file.stat().st_mode & 0o007:
+        problem, remedy = f"{file} can be read by everybody on this machine", f"chmod 600 {file}"
+        yield Fault(line, setting, problem, remedy, warning=True, column=column)
+
+
 def _key_warning(key: SigningKey, phrase: str) -> Fault:
     return Fault(key.line, "token", f"may fail registries: {phrase}", _NEW_PAIR, warning=True, column=key.column)
 
@@ -120,6 +132,7 @@ def _tls_pair(pair: TlsPair, now: int) -> Iterator[Fault]:
         problem = f"{pair.certificate} and server.key {pair.key} are no pair: {reason}"
         yield Fault(pair.line, "server.certificate", problem, _PAIR_THAT_FITS, column=pair.column)
         return
+    yield from _open_to_all(pair.key, "server.key", pair.line, pair.column)
     left_s = int(certificate.not_valid_after_utc.timestamp()) - now
     if left_s < EXPIRY_WARNING_S:
         what = "has expired: clients refuse it" if left_s <= 0 else f"ends in {left_s // DAY_S} days"

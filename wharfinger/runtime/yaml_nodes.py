@@ -308,6 +308,11 @@ class Section:
             self.fault(name, f"the environment has no {variable}", f"set {variable}, or use {name}_file")
         return value
 
+    def warn_if_open(self, name: str, file: Path) -> None:
+        """A warning at a key when its file, which is there, is everybody's to read."""
+        if file.stat().st_mode & 0o007:
+            self.warn(name, f"{file} can be read by everybody on this machine", f"chmod 600 {file}")
+
     def _content(self, name: str, file: Path) -> bytes | None:
         try:
             content = file.read_bytes().strip()
@@ -317,9 +322,7 @@ class Section:
         if not content:
             self.fault(name, f"{file} is empty", "put the secret into it")
             return None
-        if file.stat().st_mode & 0o007:
-            remedy = f"chmod 600 {file}"
-            self.warn(name, f"{file} can be read by everybody on this machine", remedy)
+        self.warn_if_open(name, file)
         return content
 
     def done(self, not_built: frozenset[str] = frozenset(), *, ours: bool = True) -> None:

@@ -17,6 +17,12 @@ USERS = f'users: {{hussein: {{password: "{HASH}"}}, ann: {{password: "{HASH}", l
 SOUND = USERS + "acl:\n  - match: {account: /.+/}\n    actions: [pull]\n"
 
 
+def private(file: Path, content: bytes) -> None:
+    """Write a file that is its owner's alone."""
+    file.write_bytes(content)
+    file.chmod(0o600)
+
+
 def test_nothing(tmp_path: Path) -> None:
     """A file with nothing to say of: exit code 0."""
     result = check(written(tmp_path, SOUND))
@@ -164,7 +170,7 @@ def test_keys_that_do_not_fit(tmp_path: Path) -> None:
     assert (fault["line"], fault["key"], fault["warning"]) == (2, "token.certificate", False)
     assert fault["problem"].startswith(f"{tmp_path}/token.crt is not of token.key {tmp_path}/token.key")
     (tmp_path / "token.crt").write_bytes(certificate())
-    (tmp_path / "token.key").write_bytes(b"secret words")
+    private(tmp_path / "token.key", b"secret words")
     (fault,) = found(written(tmp_path, SOUND))
     assert (fault["key"], fault["problem"]) == ("token.key", f"{tmp_path}/token.key cannot be read: ValueError")
 
@@ -184,7 +190,7 @@ def test_several_keys(tmp_path: Path) -> None:
     """Each at its own place; and that none of them signs yet."""
     (tmp_path / "old.crt").write_bytes(certificate(ends_in_days=3.5))
     (tmp_path / "new.crt").write_bytes(certificate(1))
-    (tmp_path / "new.key").write_bytes(key(1))
+    private(tmp_path / "new.key", key(1))
     faults = found(written(tmp_path, SOUND, head=KEYS))
     assert [(one["line"], one["column"], one["key"]) for one in faults] == [(6, 7, "token"), (6, 7, "token.keys")]
     assert faults[1]["problem"] == "no key signs yet: every signs_from lies in the future"
@@ -195,11 +201,11 @@ def test_several_keys(tmp_path: Path) -> None:
 
 def test_services_whose_registry_finds_no_key(tmp_path: Path) -> None:
     """A form of key id that no registry looks up for this kind of key, by the service's name."""
-    private, ends = Ed25519PrivateKey.generate(), datetime.now(UTC) + timedelta(days=1_000)
-    (tmp_path / "token.key").write_bytes(private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    made_key, ends = Ed25519PrivateKey.generate(), datetime.now(UTC) + timedelta(days=1_000)
+    private(tmp_path / "token.key", made_key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
     name = x509.Name([])
-    made = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(private.public_key()).serial_number(1)
-    signed = made.not_valid_before(datetime.now(UTC)).not_valid_after(ends).sign(private, None)
+    made = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(made_key.public_key()).serial_number(1)
+    signed = made.not_valid_before(datetime.now(UTC)).not_valid_after(ends).sign(made_key, None)
     (tmp_path / "token.crt").write_bytes(signed.public_bytes(Encoding.PEM))
     assert found(written(tmp_path, SOUND)) == []
     head = HEAD.replace("}\n", ", services: {reg: {x5c: never}}}\n").replace(", services: {reg: {x5c: never}}", "", 1)
@@ -208,13 +214,35 @@ def test_services_whose_registry_finds_no_key(tmp_path: Path) -> None:
     assert fault["problem"] == "may fail registries: service reg: no registry finds an Ed25519 key by its libtrust id"
 
 
+@pytest.mark.parametrize(
+    ("name", "line", "setting"),
+    [
+        ("token.key", 2, "token.key"),
+        ("tls.key", 1, "server.key"),
+        ("jti.key", 2, "token.jti_key_file"),
+        ("log.key", 0, "ledger.log_key_file"),
+    ],
+)
+def test_keys_that_everybody_can_read(tmp_path: Path, name: str, line: int, setting: str) -> None:
+    """Each kind of key, with what to do; what a group may read is an operator's own way."""
+    private(tmp_path / "tls.key", key(1))
+    (tmp_path / "tls.crt").write_bytes(certificate(1))
+    file = written(tmp_path, SOUND, head=TLS)
+    for mode, expected in ((0o600, []), (0o640, []), (0o644, [(line, setting, True)]), (0o604, [(line, setting, True)])):
+        (tmp_path / name).chmod(mode)
+        faults = found(file)
+        assert [(one["line"], one["key"], one["warning"]) for one in faults] == expected
+        assert all(one["problem"] == f"{tmp_path}/{name} can be read by everybody on this machine" for one in faults)
+        assert all(one["remedy"] == f"chmod 600 {tmp_path}/{name}" for one in faults)
+
+
 TLS = 'server: {addr: ":5001", certificate: tls.crt, key: tls.key}\n' + HEAD.splitlines()[1] + "\n"
 
 
 def test_the_pair_that_serves(tmp_path: Path) -> None:
     """That it fits, and when it ends."""
     file = written(tmp_path, SOUND, head=TLS)
-    (tmp_path / "tls.key").write_bytes(key(1))
+    private(tmp_path / "tls.key", key(1))
     (tmp_path / "tls.crt").write_bytes(certificate(1))
     assert found(file) == []
     for days, problem in ((-1, "has expired: clients refuse it"), (2.5, "ends in 2 days")):

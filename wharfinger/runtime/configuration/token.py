@@ -96,6 +96,7 @@ def read_jti_keys(section: Section, data: Path, *, embedded: bool, started: bool
         return ()
     if not keys or any(len(key.reveal()) < MIN_JTI_KEY for key in keys):
         section.fault("jti_key_file", f"{file} holds no key, or one below {MIN_JTI_KEY} bytes", "`wharfinger init` makes one")
+    section.warn_if_open("jti_key_file", file)
     return keys
 
 
