@@ -22,7 +22,8 @@ from wharfinger.runtime.configuration import Access, Fault
 from wharfinger.runtime.settings import AuthSettings, SigningKey, TlsPair, WorkerSettings
 
 DAY_S = 86_400
-_NEW_PAIR = "make a new pair, and give it to the registries before this one ends"
+_NEW_PAIR = "make a new pair with `wharfinger keys new ID`, and give it to the registries as docs/keys.md tells"
+_OF_SERVICE = "docs/keys.md tells what each registry takes"
 _PAIR_THAT_FITS = "give a PEM pair that fits; `wharfinger init` makes one"
 
 
@@ -86,7 +87,8 @@ def key_findings(auth: AuthSettings, *, now: int) -> Iterator[Fault]:
             key, _ = load_key(one)
         except Misconfigured as fault:
             where, _, problem = str(fault).partition(" ")
-            yield Fault(one.line, where, problem, _PAIR_THAT_FITS, column=one.column)
+            problem, give, remedy = problem.partition(": give ")
+            yield Fault(one.line, where, problem, f"give {remedy}" if give else _PAIR_THAT_FITS, column=one.column)
             continue
         keys.append(key)
         if one.key is not None:
@@ -118,7 +120,8 @@ def _open_to_all(file: Path, setting: str, line: int, column: int = 0) -> Iterat
 
 
 def _key_warning(key: SigningKey, phrase: str) -> Fault:
-    return Fault(key.line, "token", f"may fail registries: {phrase}", _NEW_PAIR, warning=True, column=key.column)
+    remedy = _OF_SERVICE if phrase.startswith("service ") else _NEW_PAIR
+    return Fault(key.line, "token", f"may fail registries: {phrase}", remedy, warning=True, column=key.column)
 
 
 def _tls_pair(pair: TlsPair, now: int) -> Iterator[Fault]:

@@ -75,7 +75,8 @@ def compose(file: Path, faults: Faults) -> yaml.Node | None:
     except (yaml.YAMLError, RecursionError, ValueError) as error:
         mark = getattr(error, "problem_mark", None)
         problem = _REPEATED.sub(r"\1", getattr(error, "problem", None) or type(error).__name__)
-        faults.add(mark.line + 1 if mark else 0, "", f"is not YAML: {problem}", "correct the syntax")
+        line, column = (mark.line + 1, mark.column + 1) if mark else (0, 0)
+        faults.add(line, "", f"is not YAML: {problem}", "correct the syntax", column=column)
         return None
     if node is None:
         faults.add(0, "", "is empty", "start from what `wharfinger init` makes")

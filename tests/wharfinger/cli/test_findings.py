@@ -9,7 +9,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from tests.wharfinger.cli.files import HASH, HEAD, certificate, check, found, key, written
+from tests.wharfinger.cli.files import HASH, HEAD, certificate, check, found, key, parsed, run, written
 from wharfinger.cli.loading import Place, read
 
 SEED = Path(__file__).parents[2] / "samples/docker_auth/seed.yml"
@@ -48,6 +48,92 @@ def test_the_file_from_use(tmp_path: Path) -> None:
         "Correct it, or add the user."
     )
     assert total == f"{file}: 0 faults, 2 warnings."
+
+
+SEED_ANSWERS = [
+    ("admin", "ubuntu", "delete,pull,push", ["delete", "pull", "push"], 1),
+    ("hussein", "ubuntu", "pull,push", ["pull"], 4),
+    ("hussein", "ubuntu", "push", [], 4),
+    ("hussein", "fedora", "pull,push", ["pull"], 4),
+    ("", "hello-world", "pull,push", ["pull"], 5),
+    ("", "ubuntu", "pull", [], None),
+    # What was meant for hussein is given to a name that nobody has.
+    ("hussien", "ubuntu", "pull,push", ["pull", "push"], 2),
+    ("test", "ubuntu", "pull,push", ["pull"], 3),
+]
+
+
+@pytest.mark.parametrize(("account", "name", "actions", "granted", "rule"), SEED_ANSWERS)
+def test_what_the_file_from_use_gives(account: str, name: str, actions: str, granted: list[str], rule: int | None) -> None:
+    """Unchanged, and without its keys: admin everything, hussein pull only, the anonymous client hello-world."""
+    result = run("explain", "-c", SEED, "--account", account, "--name", name, "--actions", actions, "--json")
+    found = parsed(result)
+    assert (found["granted"], found["rule"] and found["rule"]["index"]) == (granted, rule)
+    assert result.exit_code == (0 if granted else 1)
+
+
+def test_what_the_file_from_use_would_give(tmp_path: Path) -> None:
+    """With the name put right, hussein gains what was meant, and only that one."""
+    file = tmp_path / "right.yml"
+    file.write_text(SEED.read_text().replace("hussien", "hussein"))
+    result = check(file, "--against", SEED)
+    assert result.exit_code == 1
+    gained, lost = result.stdout.splitlines()[:2]
+    assert gained == "'hussein' gains *, delete, push by rule 4 (line 29) before, rule 2 (line 23) now: repository:ubuntu"
+    assert lost.startswith("'hussien' (no user of either file) loses *, delete, push ")
+
+
+BOTH = f'users: {{hussein: {{password: "{HASH}"}}, ann: {{password: "{HASH}", labels: {{team: ["*"]}}}}}}\n'
+EVERYBODY = "  - match: {account: '/^.+$/'}\n    actions: [pull]\n"
+
+
+def ruled(match: str, after: str = EVERYBODY) -> str:
+    """A rule before the one for everybody."""
+    return f"{BOTH}acl:\n  - match: {match}\n    actions: [pull]\n{after}"
+
+
+TRAPS: dict[str, tuple[str, int, str, str]] = {
+    "an unknown key": (f"servr: x\n{ruled('{account: ann}')}", 3, "servr", "did you mean server?"),
+    "a glob that can never match": (ruled("{account: ann, name: '[bat'}"), 5, "acl[0].match.name", "correct the pattern"),
+    "a rule that is shadowed": (ruled("{account: '/^.+$/'}"), 7, "acl[1].match", "move it above that one"),
+    "an account that no user has": (ruled("{account: hussien}"), 5, "acl[0].match.account", "did you mean hussein?"),
+    "a user whom no rule lets in": (ruled("{account: ann}", ""), 3, "users.hussein", "add a rule, or remove the user"),
+    "a star that stops at slashes": (ruled("{account: ann, name: '*'}"), 5, "acl[0].match.name", "leave name out"),
+    "an account that is searched for anywhere": (ruled("{account: /ann/}"), 5, "acl[0].match.account", "write /^"),
+    "a label that acts as a pattern": (ruled("{account: ann, name: '${labels:team}/*'}"), 5, "acl[0].match.name", "leave it if that is meant"),
+    "a capture group that can": (
+        ruled("{account: '/^([a-z*]+)@ci$/', name: '${account:1}/*'}").replace("users:", "ext_auth: {command: /bin/true}\nusers:"),
+        6, "acl[0].match.name", "capture only what is none",
+    ),
+    "a password that is no bcrypt": (ruled("{account: ann}").replace(HASH, "plain", 1), 3, "users.hussein.password", "make it with"),
+    "a cheap one": (ruled("{account: ann}").replace("$10$", "$09$", 1), 3, "users.hussein.password", "make it with"),
+    "an empty one": (ruled("{account: ann}").replace(HASH, "", 1), 3, "users.hussein.password", "make it with"),
+    "none": (ruled("{account: ann}").replace(f'password: "{HASH}"', "", 1), 3, "users.hussein.password", "give it a password"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "line", "key", "remedy"), TRAPS.values(), ids=TRAPS)
+def test_each_trap(tmp_path: Path, text: str, line: int, key: str, remedy: str) -> None:
+    """One warning, with line, column and what to do: exit code 1. With strict it is a fault: exit code 2."""
+    file = written(tmp_path, text)
+    (fault,) = found(file)
+    assert (fault["line"], fault["column"] > 0, fault["key"], fault["warning"]) == (line, True, key, True)
+    assert remedy in fault["remedy"]
+    assert check(file).exit_code == 1
+    strict = written(tmp_path, f"{text}strict: true\n")
+    assert [(one["key"], one["warning"]) for one in found(strict)] == [(key, False)]
+    assert check(strict).exit_code == 2
+
+
+def test_a_condition_that_nobody_knows(tmp_path: Path) -> None:
+    """It would match everybody: a fault without being asked for."""
+    (fault,) = found(written(tmp_path, ruled("{acount: ann}")))
+    assert (fault["line"], fault["key"], fault["remedy"], fault["warning"]) == (
+        5,
+        "acl[0].match.acount",
+        "did you mean account?",
+        False,
+    )
 
 
 def test_places(tmp_path: Path) -> None:

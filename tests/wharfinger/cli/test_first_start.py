@@ -8,14 +8,17 @@ import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import jwt
 import pytest
 
 from tests.real.conftest import Program, answers, free_port, spawn, wait_until
-from tests.wharfinger.cli.files import certificate, key, parsed, run
+from tests.wharfinger.cli.files import HASH, certificate, key, parsed, run
 from wharfinger.cli.first_start import settings_to_start
+from wharfinger.cli.generate import password_hash
 from wharfinger.cli.loading import Place
+from workers.decide.challenge import basic
 
 SEED = Path(__file__).parents[2] / "samples/docker_auth/seed.yml"
 
@@ -140,9 +143,9 @@ def test_a_service_alone_says_what_to_run(place: Place) -> None:
 
 @pytest.fixture
 def running(place: Place) -> Iterator[tuple[Program, int]]:
-    """`up` of the file from use; only its port is another."""
+    """`up` of the file from use; only its port is another, and its passwords, which nobody knows."""
     port, notifier = free_port(), free_port()
-    text = place.config.read_text().replace(":5001", f"127.0.0.1:{port}")
+    text = place.config.read_text().replace(":5001", f"127.0.0.1:{port}").replace(HASH, password_hash(b"s3cret"))
     place.config.write_text(f"{text}notifier: {{addr: '127.0.0.1:{notifier}'}}\n")
     command: list[str | Path] = [sys.executable, "-m", "wharfinger.cli.main", "up", "-c", place.config, "--data", place.data]
     program = spawn(command, place.config.parent / "log")
@@ -150,18 +153,31 @@ def running(place: Place) -> Iterator[tuple[Program, int]]:
     assert program.stop() == 0
 
 
-@pytest.mark.real
-def test_tokens_at_once(running: tuple[Program, int], place: Place) -> None:
-    """The anonymous client gets what the file gives it, by a token with an id; the log tells of the key."""
-    program, port = running
-    wait_until("the token service", lambda: answers(f"http://127.0.0.1:{port}/readyz"), 60)
+def token(port: int, account: str, name: str) -> dict[str, Any]:
+    """The claims of the token that somebody gets who asks to pull and push."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
-    connection.request("GET", "/auth?service=registry&scope=repository:hello-world:pull,push")
+    headers = {"Authorization": basic(account, b"s3cret")} if account else {}
+    connection.request("GET", f"/auth?service=registry&scope=repository:{name}:pull,push", headers=headers)
     answer = connection.getresponse()
     assert answer.status == 200
-    claims = jwt.decode(json.loads(answer.read())["token"], options={"verify_signature": False})
+    claims: dict[str, Any] = jwt.decode(json.loads(answer.read())["token"], options={"verify_signature": False})
     connection.close()
-    assert claims["access"] == [{"type": "repository", "name": "hello-world", "actions": ["pull"]}]
-    assert (claims["iss"], claims["sub"]) == ("Auth Service", f"#{claims['jti']}")
+    return claims
+
+
+@pytest.mark.real
+def test_tokens_at_once(running: tuple[Program, int], place: Place) -> None:
+    """Each gets what the file gives, hussein pull only, by tokens with ids; the log tells of the key."""
+    program, port = running
+    wait_until("the token service", lambda: answers(f"http://127.0.0.1:{port}/readyz"), 60)
+    for account, name, granted in (
+        ("admin", "ubuntu", ["pull", "push"]),
+        ("hussein", "ubuntu", ["pull"]),
+        ("", "hello-world", ["pull"]),
+        ("", "ubuntu", []),
+    ):
+        claims = token(port, account, name)
+        assert claims["access"] == [{"type": "repository", "name": name, "actions": granted}]
+        assert (claims["iss"], claims["sub"]) == ("Auth Service", f"{account}#{claims['jti']}")
     assert program.log.read_text().count('"event":"jti_key.made"') == 1
     assert (place.data / "jti.key").stat().st_mode & 0o777 == 0o600

@@ -925,9 +925,11 @@ deploy:
     ids=lambda value: value[:12] if isinstance(value, str) else "",
 )
 def test_what_is_no_configuration(folder: Path, text: str, line: int, problem: str, remedy: str) -> None:
-    """One fault, without anything that stands in the file."""
+    """One fault, without anything that stands in the file; with a place where there is one."""
     found = read(folder, text)
-    assert (found.settings, found.found) == (None, (Fault(line, "", problem, remedy),))
+    assert (found.settings, len(found.found)) == (None, 1)
+    assert replace(found.found[0], column=0) == Fault(line, "", problem, remedy)
+    assert (found.found[0].column > 0) is (line > 0)
 
 
 @pytest.mark.parametrize("text", ["[]", "x", "1", "- a\n- b"])
