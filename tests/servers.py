@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import socket
+import ssl
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
@@ -138,15 +139,16 @@ class Served:
 
 
 @asynccontextmanager
-async def served(app: web.Application, log: Log = discard) -> AsyncIterator[Served]:
-    """Serve an application with the limits that it has in production; ``log`` takes what aiohttp has to say."""
+async def served(
+    app: web.Application, log: Log = discard, *, bounds: Bounds | None = None, tls: ssl.SSLContext | None = None
+) -> AsyncIterator[Served]:
+    """Serve an application with the limits that it has in production, or others; ``log`` takes what aiohttp has to say."""
     handler, logger = LibraryLog(log), logging.getLogger("aiohttp.server")
     logger.addHandler(handler)
-    bounds = Bounds()
-    runner = BoundedRunner(app, bounds=bounds, log=log, grace_s=5)
+    runner = BoundedRunner(app, bounds=bounds or Bounds(), log=log, grace_s=5)
     await runner.setup()
     try:
-        server = await listening(runner, Address("127.0.0.1", 0), None, bounds=bounds)
+        server = await listening(runner, Address("127.0.0.1", 0), tls)
         yield Served(server.sockets[0].getsockname()[1])
         server.close()
     finally:

@@ -89,8 +89,6 @@ ELSEWHERE = {
     "wharfinger/ledger/issued.py": "tests/workers/adapters/test_issuances.py",
     "wharfinger/ledger/outbox.py": "tests/workers/adapters/test_ledger.py",
     "wharfinger/ledger/raw.py": "tests/wharfinger/ledger/test_erasure.py",
-    # Nothing proves it yet but that it has help.
-    "wharfinger/cli/keys.py": "tests/wharfinger/cli/test_main.py",
 }  # fmt: skip
 """Modules that another test module proves."""
 DECLARES = {

@@ -60,8 +60,8 @@ class TokenSigner:
         return key_set(self.public, self._settings.algorithm)
 
     def bundle(self) -> str:
-        """Every certificate, PEM: a registry's ``rootcertbundle``."""
-        return "".join(one.certificate.read_text().strip() + "\n" for one in self._settings.keys)
+        """Every certificate, PEM: a registry's ``rootcertbundle``. Written anew: a file may hold its private key too."""
+        return "".join(dict.fromkeys(_pem(one) for key in self.public for one in key.chain))
 
     def _choose(self, service: str, now: int) -> tuple[jwt.algorithms.Algorithm, Private, bytes]:
         """What signs for a service in this second."""
@@ -117,6 +117,10 @@ def _private(file: Path) -> Private:
     if not isinstance(key, Private):
         raise Misconfigured(f"token.key {file} is of a kind no registry takes: give RSA, EC or Ed25519")
     return key
+
+
+def _pem(encoded: str) -> str:
+    return x509.load_der_x509_certificate(base64.b64decode(encoded)).public_bytes(Encoding.PEM).decode()
 
 
 def _jwk(key: Public) -> dict[str, str]:

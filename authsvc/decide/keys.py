@@ -114,6 +114,8 @@ def warnings(keys: Sequence[PublicKey], services: Mapping[str, ServiceSettings],
         without_x5c = service.x5c is X5c.NEVER and service.key_id is not KeyIdForm.CUSTOM
         if without_x5c and service.key_id is KeyIdForm.LIBTRUST and any(key.jwk["kty"] == "OKP" for key in signing):
             found.append(f"service {name}: no registry finds an Ed25519 key by its libtrust id")
+        if service.x5c is X5c.ALWAYS and any(key.expired(now) for key in signing):
+            found.append(f"service {name}: x5c: always sends a certificate that has expired, which every registry refuses")
     return tuple(found)
 
 

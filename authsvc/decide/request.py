@@ -17,6 +17,8 @@ from wharfinger.wire.scope import Scope, ScopeFault, parse_scopes
 MAX_FORM: Final = 64 * 1024
 """Bytes of a POST body: a hundred scopes and a CI's id token as password fit."""
 MAX_FIELDS: Final = 200
+MAX_ACCOUNT: Final = 1_024
+"""Characters of who somebody claims to be: wrong names are counted and remembered too, so they must not be without end."""
 MAX_TEXT: Final = 256
 """Characters kept of a User-Agent or client id."""
 FORM_TYPE: Final = "application/x-www-form-urlencoded"
@@ -95,6 +97,8 @@ def kept_text(text: str) -> str:
 
 def _read(pairs: _Pairs, credentials: Claimed | None, *, oauth: bool) -> TokenRequest | BadRequest:
     account = _first(pairs, "account")
+    if credentials is not None and len(credentials.account) > MAX_ACCOUNT:
+        return BadRequest(f"the account is longer than {MAX_ACCOUNT} characters")
     if credentials is not None and account and account != credentials.account:
         return BadRequest("user and account are not the same")
     texts = [value for name, value in pairs if name == "scope"]

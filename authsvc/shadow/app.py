@@ -210,10 +210,8 @@ def _sound(loaded: Loaded) -> AuthSettings:
 
 
 def upstream_of(url: str, settings: AuthSettings) -> Upstream:
-    """Where docker_auth is; over HTTPS trusted by the system's certificates, and that of ``server``. Raises Misconfigured."""
+    """Where docker_auth is; over HTTPS trusted by the system's certificates, and that of ``server``."""
     parts = urlsplit(url)
-    if parts.path or parts.query:
-        raise CannotServe("shadow.upstream: paths go through as they are; write http://HOST:PORT")
     tls = None
     if parts.scheme == "https":
         tls = ssl.create_default_context()

@@ -16,15 +16,17 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from authsvc.decide.request import FORM_TYPE, MAX_FORM
+from authsvc.decide.request import FORM_TYPE, MAX_ACCOUNT, MAX_FIELDS, MAX_FORM, MAX_TEXT
 from authsvc.endpoints import Endpoints, Serving
 from authsvc.errors import Unavailable
 from authsvc.metrics import REFUSALS, REQUESTS, TABLE
 from tests.authsvc.fakes import claims_of
 from tests.authsvc.test_issue import ANYBODY, OPEN, ZOE, House
 from tests.servers import Served, served
+from wharfinger.runtime.connections import MAX_LINE
 from wharfinger.runtime.metrics import CONTENT_TYPE, Board
 from wharfinger.runtime.settings import Address, ServerSettings, User
+from wharfinger.wire.scope import MAX_SCOPE_LENGTH, MAX_SCOPES
 
 pytestmark = pytest.mark.real
 SCOPE = "scope=repository:shop/cart:pull,push"
@@ -180,6 +182,28 @@ async def test_a_form_of_the_largest_size(service: Service) -> None:
     for data in (large, chunks(large), chunks(large + b"x" * 100_000)):
         status, _, body = await service.post(data, headers=FORM)
         assert (status, json.loads(body)["error_description"]) == (400, f"the form is larger than {MAX_FORM} bytes")
+
+
+LARGE = {
+    "scopes": ("/auth?" + "&".join(["scope=repository:a:pull"] * (MAX_SCOPES + 1)), AUTH, 400),
+    "a scope": (f"/auth?scope=repository:{'a' * MAX_SCOPE_LENGTH}:pull", AUTH, 400),
+    "fields": ("/auth?" + "&".join(["a=1"] * (MAX_FIELDS + 1)), AUTH, 400),
+    "a service": ("/auth?service=" + "s" * (MAX_TEXT + 1), AUTH, 400),
+    "an account": ("/auth", basic("z" * (MAX_ACCOUNT + 1), "x"), 400),
+    "a request line": ("/auth?x=" + "x" * MAX_LINE, AUTH, 400),
+    "a header": ("/auth", AUTH | {"X": "x" * (MAX_LINE + 1)}, 400),
+    "a head": ("/auth", AUTH | {f"X{number}": "x" * 30_000 for number in range(4)}, 431),
+}
+
+
+@pytest.mark.parametrize(("path", "headers", "status"), LARGE.values(), ids=LARGE)
+async def test_what_is_too_large(service: Service, path: str, headers: dict[str, str], status: int) -> None:
+    """Refused, without a token, a wrong password or a word of what was sent; and the next client is served."""
+    found, _, body = await service.get(path, headers=headers)
+    assert found == status
+    assert not {"xxx", "sss", "zzz", "aaa"} & {body[at : at + 3] for at in range(len(body))}
+    assert (service.house.issuances.recorded, service.house.refusals.recorded) == ([], [])
+    await service.token(headers=AUTH)
 
 
 async def chunks(body: bytes) -> AsyncIterator[bytes]:

@@ -14,7 +14,7 @@ from authsvc.decide.client_address import client_address
 from authsvc.decide.journal import JournalEntry, read, written
 from authsvc.decide.journal import Kind as RecordKind
 from authsvc.decide.refusals import network_of
-from authsvc.decide.request import MAX_TEXT, BadRequest, TokenRequest, read_get, read_post
+from authsvc.decide.request import MAX_ACCOUNT, MAX_TEXT, BadRequest, TokenRequest, read_get, read_post
 from wharfinger.runtime.settings import RealIp
 from wharfinger.wire.codec import UnreadableRecord, decode, encode
 from wharfinger.wire.event import MAX_EVENTS, Malformed, parse_envelope
@@ -43,7 +43,8 @@ def post(data: bytes) -> None:
     """A POST's query, a NUL, an Authorization header, a NUL, and the form."""
     query, _, rest = data.partition(b"\x00")
     header, _, body = rest.partition(b"\x00")
-    _check(read_post(text_of(query), [text_of(header)] if header else [], body), sent=bool(header or body))
+    # Also in the query: Go's FormValue looks there too.
+    _check(read_post(text_of(query), [text_of(header)] if header else [], body), sent=bool(query or header or body))
 
 
 def _check(found: TokenRequest | BadRequest, *, sent: bool) -> None:
@@ -56,6 +57,7 @@ def _check(found: TokenRequest | BadRequest, *, sent: bool) -> None:
     assert len(found.client_id) <= MAX_TEXT
     assert found.credentials is None or sent
     assert found.credentials is None or found.credentials.by in {"basic", "form"}
+    assert found.credentials is None or len(found.credentials.account) <= MAX_ACCOUNT
     # What is kept of it must be fit for a record, whatever it was.
     encode([found.service, found.client_id, found.scopes])
     for scope in found.scopes:
@@ -99,9 +101,11 @@ def basic(data: bytes) -> None:
     account, _, password = data.decode("utf-8", "replace").partition("\x00")
     header = "Basic " + base64.b64encode(f"{account}:{password}".encode()).decode()
     found = read_get("", [header])
-    assert isinstance(found, TokenRequest)
-    assert found.credentials is not None
     name, _, rest = f"{account}:{password}".partition(":")
+    assert isinstance(found, BadRequest) is (len(name) > MAX_ACCOUNT)
+    if isinstance(found, BadRequest):
+        return
+    assert found.credentials is not None
     assert (found.credentials.account, found.credentials.password) == (name, rest)
 
 

@@ -1,10 +1,11 @@
 """``init --host``: registry and token service speak TLS with the certificate it made, and the whole pipe goes through it."""
 
 import os
+import resource
 import shutil
 import socket
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ import pytest
 from tests.real.conftest import House, build_house
 from tests.real.test_pipe import creds, layout, skopeo
 from wharfinger.cli.pusher import make_image
+from wharfinger.runtime.connections import Bounds
 from workers.adapters.http import request
 from workers.adapters.registry import endpoint_of
 from workers.errors import Unavailable
@@ -19,10 +21,19 @@ from workers.errors import Unavailable
 pytestmark = pytest.mark.real
 
 
+@contextmanager
+def more_files(count: int) -> Iterator[None]:
+    """This process may have so many files open, as far as it is allowed to."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(count, hard)), hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
 @pytest.fixture(scope="module")
 def tls_house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
-    """Everything, made with --host localhost."""
-    built = build_house(tmp_path_factory.mktemp("tls"), hosts=("localhost",))
+    """Everything, made with --host localhost; its token service is one process."""
+    built = build_house(tmp_path_factory.mktemp("tls"), hosts=("localhost",), processes=1)
     yield built
     assert built.program.stop() == 0
     built.registry_program.stop()
@@ -68,3 +79,20 @@ def test_a_client_that_never_shakes_hands(tls_house: House) -> None:
             while one.recv(1_000):
                 pass
     assert request(endpoint_of(f"https://127.0.0.1:{tls_house.ports.auth}", tls_house.ca), "GET", "/healthz").status == 200
+
+
+def test_more_handshakes_than_places(tls_house: House) -> None:
+    """Half-done ones, more than there are places: the oldest make room, and who goes through with one is served."""
+    most = Bounds().connections
+    with more_files(2 * most), ExitStack() as stack:
+        made = []
+        for _ in range(most + 300):
+            made.append(stack.enter_context(socket.create_connection(("127.0.0.1", tls_house.ports.auth), timeout=30)))
+            made[-1].sendall(b"\x16\x03\x01")
+        assert [
+            request(endpoint_of(f"https://127.0.0.1:{tls_house.ports.auth}", tls_house.ca), "GET", "/healthz").status
+            for _ in range(5)
+        ] == [200] * 5
+        assert len(list(Path(f"/proc/{tls_house.children()['auth']}/fd").iterdir())) < most + 128
+        assert all(one.recv(1) == b"" for one in made[:300])
+    assert "connections.full" in (tls_house.folder / "up.log").read_text()

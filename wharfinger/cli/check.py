@@ -34,7 +34,7 @@ def command(place: Place, *, other: Path | None, as_json: bool) -> None:
     """
     if other is not None:
         sys.exit(_compare(place.config, other, as_json=as_json))
-    loaded = read(place, keys=True)
+    loaded = read(place, keys=True, signs=True, started=False)
     if as_json:
         click.echo(json.dumps([{"file": str(place.config), **asdict(fault)} for fault in loaded.found], indent=2))
     else:

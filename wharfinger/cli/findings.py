@@ -5,13 +5,14 @@ Reads keys and certificates, and shows nothing of them.
 
 import ssl
 from collections.abc import Iterator
+from pathlib import Path
 
 from cryptography import x509
 
 from authsvc.adapters.signing import load_key
 from authsvc.decide.keys import EXPIRY_WARNING_S, PublicKey, current, warnings
 from authsvc.errors import Misconfigured
-from wharfinger.ledger.log_keys import key_faults
+from wharfinger.ledger.log_keys import KEY_REMEDY, key_faults
 from wharfinger.policy import CompileError, compile_acl
 from wharfinger.policy import Fault as PolicyFault
 from wharfinger.policy.expectation import failures
@@ -21,7 +22,8 @@ from wharfinger.runtime.configuration import Access, Fault
 from wharfinger.runtime.settings import AuthSettings, SigningKey, TlsPair, WorkerSettings
 
 DAY_S = 86_400
-_NEW_PAIR = "make a new pair, and give it to the registries before this one ends"
+_NEW_PAIR = "make a new pair with `wharfinger keys new ID`, and give it to the registries as docs/keys.md tells"
+_OF_SERVICE = "docs/keys.md tells what each registry takes"
 _PAIR_THAT_FITS = "give a PEM pair that fits; `wharfinger init` makes one"
 
 
@@ -56,13 +58,25 @@ def deploy_findings(workers: WorkerSettings) -> Iterator[Fault]:
 
 
 def log_findings(workers: WorkerSettings) -> Iterator[Fault]:
-    """Of the log's key and its witnesses."""
+    """Of the log's keys and its witnesses, as far as they are there."""
     log = workers.log
     yield from (Fault(one.line, f"ledger.{one.setting}", one.problem, one.remedy) for one in key_faults(log))
-    if log.key is None:
-        problem = f"there is no {log.key_file}: this machine signs no checkpoints of the log"
-        remedy = "`wharfinger init` makes one; if the log had one before, restore that (docs/audit.md)"
-        yield Fault(log.line, "ledger.log_key_file", problem, remedy, warning=True)
+    if log.key is not None:
+        yield from _open_to_all(log.key_file, "ledger.log_key_file", log.lines.get("log_key_file", log.line))
+
+
+def signing_findings(workers: WorkerSettings) -> Iterator[Fault]:
+    """Of what signs the log: that its key is missing. For who signs; services and readers need none.
+
+    A file without ``ledger`` and without sources of events wants no trail, and is not asked for the key of one.
+    """
+    log = workers.log
+    named = log.lines.get("log_key_file", 0)
+    if log.key is not None or not (log.line or workers.sources):
+        return
+    problem = f"{log.key_file} is not there, or cannot be read: checkpoints of the log are not signed"
+    remedy = KEY_REMEDY if named else "`wharfinger init` makes one; if the log had one before, restore that (docs/audit.md)"
+    yield Fault(named or log.line, "ledger.log_key_file", problem, remedy, warning=not named)
 
 
 def key_findings(auth: AuthSettings, *, now: int) -> Iterator[Fault]:
@@ -73,9 +87,12 @@ def key_findings(auth: AuthSettings, *, now: int) -> Iterator[Fault]:
             key, _ = load_key(one)
         except Misconfigured as fault:
             where, _, problem = str(fault).partition(" ")
-            yield Fault(one.line, where, problem, _PAIR_THAT_FITS, column=one.column)
+            problem, give, remedy = problem.partition(": give ")
+            yield Fault(one.line, where, problem, f"give {remedy}" if give else _PAIR_THAT_FITS, column=one.column)
             continue
         keys.append(key)
+        if one.key is not None:
+            yield from _open_to_all(one.key, "token.key", one.line, one.column)
         yield from (_key_warning(one, phrase) for phrase in warnings([key], {}, now=now))
     if len(keys) == len(auth.token.keys):
         yield from _all_keys(auth, keys, now)
@@ -96,8 +113,15 @@ def _all_keys(auth: AuthSettings, keys: list[PublicKey], now: int) -> Iterator[F
             yield _key_warning(first, phrase)
 
 
+def _open_to_all(file: Path, setting: str, line: int, column: int = 0) -> Iterator[Fault]:
+    if file.stat().st_mode & 0o007:
+        problem, remedy = f"{file} can be read by everybody on this machine", f"chmod 600 {file}"
+        yield Fault(line, setting, problem, remedy, warning=True, column=column)
+
+
 def _key_warning(key: SigningKey, phrase: str) -> Fault:
-    return Fault(key.line, "token", f"may fail registries: {phrase}", _NEW_PAIR, warning=True, column=key.column)
+    remedy = _OF_SERVICE if phrase.startswith("service ") else _NEW_PAIR
+    return Fault(key.line, "token", f"may fail registries: {phrase}", remedy, warning=True, column=key.column)
 
 
 def _tls_pair(pair: TlsPair, now: int) -> Iterator[Fault]:
@@ -111,6 +135,7 @@ def _tls_pair(pair: TlsPair, now: int) -> Iterator[Fault]:
         problem = f"{pair.certificate} and server.key {pair.key} are no pair: {reason}"
         yield Fault(pair.line, "server.certificate", problem, _PAIR_THAT_FITS, column=pair.column)
         return
+    yield from _open_to_all(pair.key, "server.key", pair.line, pair.column)
     left_s = int(certificate.not_valid_after_utc.timestamp()) - now
     if left_s < EXPIRY_WARNING_S:
         what = "has expired: clients refuse it" if left_s <= 0 else f"ends in {left_s // DAY_S} days"

@@ -3,7 +3,7 @@
 import base64
 import os
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
@@ -12,28 +12,33 @@ from typing import Final
 import bcrypt
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import rsa
-from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
 
 RSA_BITS: Final = 2_048
 VALID_DAYS: Final = 3_650
 """Ten years: registries trust this very certificate, so its end is an outage, and renewal a deliberate act."""
 BCRYPT_COST: Final = 10
+SigningKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | Ed25519PrivateKey
+KINDS: Final[Mapping[str, Callable[[], SigningKey]]] = {
+    "rsa": lambda: rsa.generate_private_key(public_exponent=65_537, key_size=RSA_BITS),
+    "ec": lambda: ec.generate_private_key(ec.SECP256R1()),
+    "ed25519": Ed25519PrivateKey.generate,
+}
+"""The kinds of keys that registries take."""
 
 
-def new_key() -> bytes:
-    """An RSA key, PEM."""
-    key = rsa.generate_private_key(public_exponent=65_537, key_size=RSA_BITS)
-    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+def new_key(kind: str = "rsa") -> bytes:
+    """A key of one of KINDS, PEM."""
+    return KINDS[kind]().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
 
 
 def new_certificate(key_pem: bytes, names: Sequence[str], *, now: datetime) -> bytes:
-    """A self-signed certificate for a key, PEM, with every name and address in it."""
+    """A self-signed certificate for a key, PEM, with every name and address in it. Raises ValueError, TypeError."""
     key = load_pem_private_key(key_pem, None)
-    assert isinstance(key, RSAPrivateKey | EllipticCurvePrivateKey)  # noqa: S101 - made above, or refused by `check`
+    if not isinstance(key, SigningKey):
+        raise TypeError("no RSA, EC or Ed25519 key")
     subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, names[0][:64])])
     builder = (
         x509.CertificateBuilder()
@@ -46,7 +51,9 @@ def new_certificate(key_pem: bytes, names: Sequence[str], *, now: datetime) -> b
         .add_extension(x509.SubjectAlternativeName([_name(name) for name in dict.fromkeys(names)]), critical=False)
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
     )
-    return builder.sign(key, hashes.SHA256()).public_bytes(Encoding.PEM)
+    # Ed25519 hashes by itself.
+    digest = None if isinstance(key, Ed25519PrivateKey) else hashes.SHA256()
+    return builder.sign(key, digest).public_bytes(Encoding.PEM)
 
 
 def new_log_key() -> bytes:
@@ -78,7 +85,8 @@ def write_new(file: Path, content: bytes, *, mode: int = 0o600) -> bool:
     """Write a file that is not there yet: whole under its name, or not at all. False when it is there."""
     if file.exists():
         return False
-    part = file.with_name(f".{file.name}.{os.getpid()}.part")
+    # Not by process id: two containers that share the folder have the same, and so has the next process of one that crashed.
+    part = file.with_name(f".{file.name}.{secrets.token_hex(8)}.part")
     descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
     try:
         os.write(descriptor, content)
@@ -91,6 +99,12 @@ def write_new(file: Path, content: bytes, *, mode: int = 0o600) -> bool:
         return False
     finally:
         part.unlink()
+    # The name too is on disk before anybody relies on it: a crash just after must not bring forth another key.
+    folder = os.open(file.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
     return True
 
 

@@ -14,7 +14,7 @@ from typing import Final
 import click
 
 from wharfinger.cli import generate, templates
-from wharfinger.runtime.configuration import LOG_KEY
+from wharfinger.runtime.configuration import JTI_KEY, LOG_KEY
 
 REGISTRY_PORT: Final = 5_000
 _HOST: Final = re.compile(
@@ -66,7 +66,7 @@ def make(folder: Path, hosts: tuple[str, ...], ports: templates.Ports, *, tour: 
         # A pair of its own: the registry serves it, and must not hold the key that signs tokens.
         served = once("tls.key", generate.new_key())
         once("tls.crt", generate.new_certificate(served, names, now=datetime.now(UTC)))
-    once("jti.key", generate.new_jti_key())
+    once(JTI_KEY, generate.new_jti_key())
     once(LOG_KEY, generate.new_log_key())
     secret = once("notification.secret", generate.new_secret()).decode().split()[0]
     worker = once("wharfinger.password", generate.new_secret()).strip()

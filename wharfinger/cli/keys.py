@@ -1,9 +1,10 @@
-"""``wharfinger keys``: the signing keys as registries need them, and when each is used. Shows public parts only."""
+"""``wharfinger keys``: the signing keys as registries need them, when each is used, and a new pair. Shows public parts only."""
 
 import json
+import os
 import sys
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 import click
@@ -12,16 +13,55 @@ from rich.table import Table
 from authsvc.adapters.signing import TokenSigner
 from authsvc.decide.keys import algorithm_of, current, warnings
 from authsvc.errors import Misconfigured
+from wharfinger.cli.generate import KINDS, new_certificate, new_key, write_new
 from wharfinger.cli.loading import EXIT_MISCONFIGURED, Place, placed, settings_or_exit
 from wharfinger.cli.trace import people_console
+from wharfinger.runtime.configuration.texts import NAME
 from wharfinger.runtime.settings import KeyIdForm, TokenSettings
 
 EXIT_WARNED: Final = 1
+OVERLAP: Final = timedelta(days=8)
+"""Until a new key signs: a week, and what is left of today."""
+PUBLIC: Final = 0o644
 
 
 @click.group()
 def command() -> None:
-    """Show the signing keys: list, bundle (for a registry's rootcertbundle), jwks (for a registry's jwks)."""
+    """Make a signing key, and show them: list, bundle (for a registry's rootcertbundle), jwks (for a registry's jwks)."""
+
+
+@command.command("new")
+@click.argument("ident", metavar="ID")
+@click.option(
+    "--kind", type=click.Choice(list(KINDS)), default="rsa", show_default=True, help="What every registry takes: rsa."
+)
+@placed
+def new(place: Place, ident: str, *, kind: str) -> None:
+    """Make a key and its certificate, ID.key and ID.crt, beside the configuration; nothing is overwritten.
+
+    Prints the line for token.keys. Registries must know the certificate before the key signs: docs/keys.md.
+    """
+    if NAME.fullmatch(ident) is None:
+        raise click.BadParameter(f"{ident!r} is not 1 to 64 letters, digits, - or _", param_hint="ID")
+    folder = place.config.absolute().parent
+    key, certificate = folder / f"{ident}.key", folder / f"{ident}.crt"
+    if os.path.lexists(certificate):
+        click.echo(f"{certificate} is there already, and nothing was made: choose another id", err=True)
+        sys.exit(EXIT_MISCONFIGURED)
+    now = datetime.now(UTC)
+    try:
+        # A key without its certificate is one that a crash left: it gets the certificate now, and signed nothing before.
+        made = write_new(key, new_key(kind))
+        write_new(certificate, new_certificate(key.read_bytes(), [ident], now=now), mode=PUBLIC)
+    except (OSError, ValueError, TypeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "there is no such key in it"
+        click.echo(f"{key}: {why}; nothing was overwritten", err=True)
+        sys.exit(EXIT_MISCONFIGURED)
+    click.echo(f"{'made' if made else 'kept'}  {key}\nmade  {certificate}\n")
+    since = (now + OVERLAP).strftime("%Y-%m-%dT00:00:00Z")
+    line = f'- {{id: "{ident}", certificate: {certificate.name}, key: {key.name}, signs_from: "{since}"}}'
+    click.echo(f"Add to token.keys, beside the keys of before:\n    {line}")
+    click.echo("Then give registries what `wharfinger keys bundle` prints, and restart them, before that day.")
 
 
 @command.command("list")

@@ -11,7 +11,7 @@ from typing import Any, Final, NoReturn
 
 import click
 
-from wharfinger.cli.findings import as_fault, deploy_findings, key_findings, log_findings, policy_findings
+from wharfinger.cli.findings import as_fault, deploy_findings, key_findings, log_findings, policy_findings, signing_findings
 from wharfinger.cli.texts import shown
 from wharfinger.policy import CompileError, Policy, compile_acl
 from wharfinger.runtime.configuration import Access, Fault, Loaded, load, load_access
@@ -44,24 +44,27 @@ def placed(function: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
-def read(place: Place, *, keys: bool = False) -> Loaded:
+def read(place: Place, *, keys: bool = False, signs: bool = False, started: bool = True) -> Loaded:
     """The configuration with everything found in it.
 
     ``keys``: also in the key files, which not every process may read; and a certificate that soon ends must stop no start.
+    ``signs``: also that the log's key is missing, for those that sign it. ``started``: as for :func:`load`.
     """
-    loaded = load(place.config, data=place.data, environ=os.environ)
+    loaded = load(place.config, data=place.data, environ=os.environ, started=started)
     found = [] if loaded.access is None else list(policy_findings(loaded.access))
     if loaded.settings is not None:
         found += deploy_findings(loaded.settings.workers)
         found += log_findings(loaded.settings.workers)
+    if loaded.settings is not None and signs:
+        found += signing_findings(loaded.settings.workers)
     if loaded.settings is not None and keys:
         found += key_findings(loaded.settings.auth, now=int(time.time()))
     return loaded.with_findings(tuple(found))
 
 
-def settings_or_exit(place: Place) -> Settings:
-    """The settings; or every fault on stderr, and exit code 2."""
-    loaded = read(place)
+def settings_or_exit(place: Place, *, signs: bool = False) -> Settings:
+    """The settings, also before the first start; or every fault on stderr, and exit code 2. ``signs``: as for :func:`read`."""
+    loaded = read(place, signs=signs, started=False)
     if loaded.settings is None:
         _exit(place.config, loaded.faults(), "nothing was started")
     return loaded.settings

@@ -16,7 +16,7 @@ COMMANDS: Final[Table] = {
     "work": ("wharfinger.cli.work", "Run the workers: settle, deliver and sweep."),
     "init": ("wharfinger.cli.init", "Make keys, certificate, configuration, registry.yml and secrets in DIR."),
     "check": ("wharfinger.cli.check", "Tell all faults and warnings of the configuration."),
-    "keys": ("wharfinger.cli.keys", "Show the signing keys: list, bundle, jwks."),
+    "keys": ("wharfinger.cli.keys", "Make a signing key, and show them: new, list, bundle, jwks."),
     "explain": ("wharfinger.cli.explain", "Say what a request is granted, by which rule, and why not by earlier ones."),
     "trace": ("wharfinger.cli.trace", "Walk from a digest, tag, token, event or delivery to all it is tied to."),
     "audit": ("wharfinger.cli.audit", "Search, follow, export and prove the audit trail."),

@@ -14,13 +14,14 @@ MakeSpecs = Callable[[Settings], Sequence[Spec]]
 class ConfiguredPlan:
     """The supervisor's ``Plan``, of one configuration file."""
 
-    def __init__(self, place: Place, settings: Settings, make: MakeSpecs, log: Log) -> None:
-        """Start from settings that were read just now; ``make`` tells what they want to run."""
+    def __init__(self, place: Place, settings: Settings, make: MakeSpecs, log: Log, *, signs: bool = False) -> None:
+        """Start from settings that were read just now; ``make`` tells what they want to run. ``signs``: as for ``read``."""
         self._place = place
         self._settings = settings
         self._make = make
         self._log = log
-        self._watched = read(place).watched
+        self._signs = signs
+        self._watched = read(place, signs=signs).watched
         self._seen = look(self._watched)
 
     def changed(self) -> bool:
@@ -29,7 +30,7 @@ class ConfiguredPlan:
 
     def specs(self) -> Sequence[Spec] | None:
         """What the file wants now; None when it has faults, which are logged."""
-        loaded = read(self._place)
+        loaded = read(self._place, signs=self._signs)
         self._watched = loaded.watched
         self._seen = look(self._watched)
         for fault in loaded.faults():

@@ -14,7 +14,8 @@ import authsvc.metrics
 import authsvc.shadow.app
 import notifier.app
 import notifier.metrics
-from wharfinger.cli.loading import EXIT_MISCONFIGURED, Place, placed, read, settings_or_exit
+from wharfinger.cli.first_start import settings_to_start
+from wharfinger.cli.loading import EXIT_MISCONFIGURED, Place, placed, read
 from wharfinger.cli.planning import ConfiguredPlan
 from wharfinger.cli.stores import url_or_exit
 from wharfinger.cli.supervise import Spec, Supervisor
@@ -38,7 +39,8 @@ def command(place: Place, *, service: str) -> None:
     shadow stands in front of a running docker_auth (shadow.upstream), hands everything on as it is, and tells where our answers
     would differ: in the log, in /metrics, and to this machine in /shadow.
     """
-    settings = settings_or_exit(place)
+    log = to_stderr("serve")
+    settings = settings_to_start(place, log)
     if service == "shadow":
         sys.exit(authsvc.shadow.app.serve(settings.auth, partial(read, place), Board(authsvc.metrics.SHADOW_TABLE).meter()))
     url = url_or_exit(settings)
@@ -50,7 +52,6 @@ def command(place: Place, *, service: str) -> None:
     )
     if service == "auth":
         require_free_or_exit(settings.auth.server.listen, "server.addr")
-    log = to_stderr("serve")
     sys.exit(Supervisor(make(settings), log=log, plan=ConfiguredPlan(place, settings, make, log)).run())
 
 

@@ -11,7 +11,8 @@ from typing import TextIO
 
 import click
 
-from wharfinger.cli.loading import Place, placed, settings_or_exit
+from wharfinger.cli.first_start import settings_to_start
+from wharfinger.cli.loading import Place, placed
 from wharfinger.cli.planning import ConfiguredPlan
 from wharfinger.cli.serve import Boards, auth_specs, notifier_specs, require_free_or_exit
 from wharfinger.cli.supervise import Spec, Supervisor
@@ -55,7 +56,8 @@ class EmbeddedStore:
 @placed
 def command(place: Place) -> None:
     """Run everything: token service, notifier, workers, and an embedded store."""
-    settings = settings_or_exit(place)
+    log = to_stderr("up")
+    settings = settings_to_start(place, log, signs=True)
     lock = _locked(settings.data)
     if lock is None:
         click.echo(f"another `wharfinger up` runs on {settings.data}: stop it, or choose another folder with --data", err=True)
@@ -79,8 +81,7 @@ def command(place: Place) -> None:
             *worker_specs(current, url=url, processes=DELIVER_WORKERS),
         ]
 
-    log = to_stderr("up")
-    plan = ConfiguredPlan(place, settings, make, log)
+    plan = ConfiguredPlan(place, settings, make, log, signs=True)
     with lock:
         sys.exit(Supervisor(make(settings), log=log, first=ledger_spec(settings), plan=plan, external=store).run())
 

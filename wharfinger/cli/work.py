@@ -6,7 +6,8 @@ from functools import partial
 
 import click
 
-from wharfinger.cli.loading import Place, placed, settings_or_exit
+from wharfinger.cli.first_start import settings_to_start
+from wharfinger.cli.loading import Place, placed
 from wharfinger.cli.planning import ConfiguredPlan
 from wharfinger.cli.stores import url_or_exit
 from wharfinger.cli.supervise import Spec, Supervisor
@@ -20,10 +21,10 @@ from workers.app import WORKERS, make_ledger
 @placed
 def command(place: Place, *, processes: int) -> None:
     """Run the workers: settle, deliver and sweep."""
-    settings = settings_or_exit(place)
-    make = partial(worker_specs, url=url_or_exit(settings), processes=processes)
     log = to_stderr("work")
-    plan = ConfiguredPlan(place, settings, make, log)
+    settings = settings_to_start(place, log, signs=True)
+    make = partial(worker_specs, url=url_or_exit(settings), processes=processes)
+    plan = ConfiguredPlan(place, settings, make, log, signs=True)
     sys.exit(Supervisor(make(settings), log=log, first=ledger_spec(settings), plan=plan).run())
 
 

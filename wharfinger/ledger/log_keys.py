@@ -16,6 +16,7 @@ from wharfinger.ledger.note import KeyType, MalformedNote, Signer, VerifierKey, 
 from wharfinger.runtime.settings import LogSettings, Secret, Witness
 
 ORIGIN: Final = "wharfinger/"
+KEY_REMEDY: Final = "restore it, or make one as docs/audit.md shows"
 _ORIGIN_BYTES: Final = 8
 
 
@@ -60,30 +61,31 @@ def load_signer(pem: bytes, origin: str = "") -> Signer:
 
 def key_faults(settings: LogSettings) -> list[KeyFault]:
     """Everything wrong with the keys of a configuration."""
-    found = []
+    found: list[KeyFault] = []
+
+    def tell(setting: str, problem: str, remedy: str) -> None:
+        found.append(KeyFault(settings.lines.get(setting, settings.line), setting, problem, remedy))
+
     if settings.origin and (why := _why_no_name(settings.origin)):
-        found.append(KeyFault(settings.line, "origin", why, "write one like registry.example/audit, or leave it out"))
+        tell("origin", why, "write one like registry.example/audit, or leave it out")
     elif settings.key is not None and (why := _why_no_key(settings.key)):
-        problem = f"{settings.key_file} holds {why}"
-        found.append(KeyFault(settings.line, "log_key_file", problem, "restore it, or make one as docs/audit.md shows"))
+        tell("log_key_file", f"{settings.key_file} holds {why}", KEY_REMEDY)
+    for text in settings.former_vkeys:
+        if why := _why_no_vkey(text, KeyType.ED25519):
+            tell("former_vkeys", why, "write what `wharfinger audit checkpoint --vkey` printed")
     found += [
-        KeyFault(settings.line, "former_vkeys", why, "write what `wharfinger audit checkpoint --vkey` printed")
-        for text in settings.former_vkeys
-        if (why := _why_no_vkey(text, KeyType.ED25519))
-    ]
-    found += [
-        KeyFault(one.line, "witnesses[].vkey", why, "write what the witness's operator gave you")
-        for one in settings.witnesses
+        KeyFault(one.line, f"witnesses[{at}].vkey", why, "write what the witness's operator gave you")
+        for at, one in enumerate(settings.witnesses)
         if (why := _why_no_vkey(one.vkey, KeyType.COSIGNATURE))
     ]
-    return found + [fault for what in ("name", "vkey") for fault in _twice(settings.witnesses, what)]
+    return [*found, *(fault for what in ("name", "vkey") for fault in _twice(settings.witnesses, what))]
 
 
 def _twice(witnesses: Sequence[Witness], what: str) -> Iterator[KeyFault]:
     values = [getattr(witness, what) for witness in witnesses]
-    for witness, value in zip(witnesses, values, strict=True):
+    for at, (witness, value) in enumerate(zip(witnesses, values, strict=True)):
         if values.count(value) > 1:
-            yield KeyFault(witness.line, f"witnesses[].{what}", f"{value} stands for two witnesses", "give each its own")
+            yield KeyFault(witness.line, f"witnesses[{at}].{what}", f"{value} stands for two witnesses", "give each its own")
 
 
 def _why_no_name(text: str) -> str:

@@ -14,7 +14,7 @@ import resource
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from http import HTTPStatus
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from aiohttp import HttpVersion10, HttpVersion11, web
 from aiohttp.http import RawRequestMessage
@@ -47,7 +47,17 @@ class Bounds:
     head_size: int = 3 * MAX_LINE
     """Bytes of a head: the request line, an Authorization header, and as much again."""
     connections: int = 2_048
-    """Of one process. A registry opens one for each event, and flushes its whole queue after an outage."""
+    """Of one process, handshakes included. A registry opens one for each event, and flushes its whole queue after an outage."""
+
+
+class Placed(Protocol):
+    """What takes a place: a connection, or one whose TLS handshake is under way."""
+
+    def waits(self) -> bool:
+        """Whether it has no request under way."""
+
+    def drop(self) -> None:
+        """Close it at once."""
 
 
 class Connections:
@@ -56,23 +66,26 @@ class Connections:
     def __init__(self, bounds: Bounds, log: Log) -> None:
         self.bounds = bounds
         self._log = log
-        self._open: dict[BoundedConnection, None] = {}
+        self._open: dict[Placed, None] = {}
         self._said: dict[str, tuple[float, int]] = {}
 
-    def opened(self, connection: "BoundedConnection") -> None:
+    def opened(self, connection: Placed) -> None:
         """A new one. When there are too many, one that waits for a request is closed for it: else the new one itself."""
         self._open[connection] = None
         if len(self._open) > self.bounds.connections:
             self.say("connections.full", most=self.bounds.connections)
-            next((one for one in self._open if one is not connection and one.waits()), connection).drop()
+            dropped = next((one for one in self._open if one is not connection and one.waits()), connection)
+            # At once, not when it is gone: of many that come in one go each needs another to make room.
+            self.closed(dropped)
+            dropped.drop()
 
-    def asked(self, connection: "BoundedConnection") -> None:
+    def asked(self, connection: Placed) -> None:
         """A request began."""
         if connection in self._open:
             del self._open[connection]
             self._open[connection] = None
 
-    def closed(self, connection: "BoundedConnection") -> None:
+    def closed(self, connection: Placed) -> None:
         """It is gone."""
         self._open.pop(connection, None)
 
@@ -235,7 +248,7 @@ class BoundedRunner(web.AppRunner):
 
     def __init__(self, app: web.Application, *, bounds: Bounds, log: Log, grace_s: float) -> None:
         super().__init__(app, handle_signals=False, shutdown_timeout=grace_s)
-        self._connections = Connections(bounds, log)
+        self.connections = Connections(bounds, log)
         self._options = {
             "access_log": None,
             "max_line_size": MAX_LINE,
@@ -249,7 +262,7 @@ class BoundedRunner(web.AppRunner):
         }
 
     async def _make_server(self) -> web.Server:
-        return BoundedServer(await super()._make_server(), self._connections, self._options)
+        return BoundedServer(await super()._make_server(), self.connections, self._options)
 
 
 def within_open_files(bounds: Bounds) -> Bounds:

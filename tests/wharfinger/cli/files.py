@@ -40,6 +40,7 @@ def written(folder: Path, text: str, *, name: str = "wharfinger.yml", head: str 
     for file, content in kept.items():
         if not (folder / file).exists():
             (folder / file).write_bytes(content)
+            (folder / file).chmod(0o600)
     (folder / name).write_text(head + text)
     return folder / name
 

@@ -9,12 +9,18 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from tests.wharfinger.cli.files import HASH, HEAD, certificate, check, found, key, written
+from tests.wharfinger.cli.files import HASH, HEAD, certificate, check, found, key, parsed, run, written
 from wharfinger.cli.loading import Place, read
 
 SEED = Path(__file__).parents[2] / "samples/docker_auth/seed.yml"
 USERS = f'users: {{hussein: {{password: "{HASH}"}}, ann: {{password: "{HASH}", labels: {{team: [web]}}}}}}\n'
 SOUND = USERS + "acl:\n  - match: {account: /.+/}\n    actions: [pull]\n"
+
+
+def private(file: Path, content: bytes) -> None:
+    """Write a file that is its owner's alone."""
+    file.write_bytes(content)
+    file.chmod(0o600)
 
 
 def test_nothing(tmp_path: Path) -> None:
@@ -42,6 +48,92 @@ def test_the_file_from_use(tmp_path: Path) -> None:
         "Correct it, or add the user."
     )
     assert total == f"{file}: 0 faults, 2 warnings."
+
+
+SEED_ANSWERS = [
+    ("admin", "ubuntu", "delete,pull,push", ["delete", "pull", "push"], 1),
+    ("hussein", "ubuntu", "pull,push", ["pull"], 4),
+    ("hussein", "ubuntu", "push", [], 4),
+    ("hussein", "fedora", "pull,push", ["pull"], 4),
+    ("", "hello-world", "pull,push", ["pull"], 5),
+    ("", "ubuntu", "pull", [], None),
+    # What was meant for hussein is given to a name that nobody has.
+    ("hussien", "ubuntu", "pull,push", ["pull", "push"], 2),
+    ("test", "ubuntu", "pull,push", ["pull"], 3),
+]
+
+
+@pytest.mark.parametrize(("account", "name", "actions", "granted", "rule"), SEED_ANSWERS)
+def test_what_the_file_from_use_gives(account: str, name: str, actions: str, granted: list[str], rule: int | None) -> None:
+    """Unchanged, and without its keys: admin everything, hussein pull only, the anonymous client hello-world."""
+    result = run("explain", "-c", SEED, "--account", account, "--name", name, "--actions", actions, "--json")
+    found = parsed(result)
+    assert (found["granted"], found["rule"] and found["rule"]["index"]) == (granted, rule)
+    assert result.exit_code == (0 if granted else 1)
+
+
+def test_what_the_file_from_use_would_give(tmp_path: Path) -> None:
+    """With the name put right, hussein gains what was meant, and only that one."""
+    file = tmp_path / "right.yml"
+    file.write_text(SEED.read_text().replace("hussien", "hussein"))
+    result = check(file, "--against", SEED)
+    assert result.exit_code == 1
+    gained, lost = result.stdout.splitlines()[:2]
+    assert gained == "'hussein' gains *, delete, push by rule 4 (line 29) before, rule 2 (line 23) now: repository:ubuntu"
+    assert lost.startswith("'hussien' (no user of either file) loses *, delete, push ")
+
+
+BOTH = f'users: {{hussein: {{password: "{HASH}"}}, ann: {{password: "{HASH}", labels: {{team: ["*"]}}}}}}\n'
+EVERYBODY = "  - match: {account: '/^.+$/'}\n    actions: [pull]\n"
+
+
+def ruled(match: str, after: str = EVERYBODY) -> str:
+    """A rule before the one for everybody."""
+    return f"{BOTH}acl:\n  - match: {match}\n    actions: [pull]\n{after}"
+
+
+TRAPS: dict[str, tuple[str, int, str, str]] = {
+    "an unknown key": (f"servr: x\n{ruled('{account: ann}')}", 3, "servr", "did you mean server?"),
+    "a glob that can never match": (ruled("{account: ann, name: '[bat'}"), 5, "acl[0].match.name", "correct the pattern"),
+    "a rule that is shadowed": (ruled("{account: '/^.+$/'}"), 7, "acl[1].match", "move it above that one"),
+    "an account that no user has": (ruled("{account: hussien}"), 5, "acl[0].match.account", "did you mean hussein?"),
+    "a user whom no rule lets in": (ruled("{account: ann}", ""), 3, "users.hussein", "add a rule, or remove the user"),
+    "a star that stops at slashes": (ruled("{account: ann, name: '*'}"), 5, "acl[0].match.name", "leave name out"),
+    "an account that is searched for anywhere": (ruled("{account: /ann/}"), 5, "acl[0].match.account", "write /^"),
+    "a label that acts as a pattern": (ruled("{account: ann, name: '${labels:team}/*'}"), 5, "acl[0].match.name", "leave it if that is meant"),
+    "a capture group that can": (
+        ruled("{account: '/^([a-z*]+)@ci$/', name: '${account:1}/*'}").replace("users:", "ext_auth: {command: /bin/true}\nusers:"),
+        6, "acl[0].match.name", "capture only what is none",
+    ),
+    "a password that is no bcrypt": (ruled("{account: ann}").replace(HASH, "plain", 1), 3, "users.hussein.password", "make it with"),
+    "a cheap one": (ruled("{account: ann}").replace("$10$", "$09$", 1), 3, "users.hussein.password", "make it with"),
+    "an empty one": (ruled("{account: ann}").replace(HASH, "", 1), 3, "users.hussein.password", "make it with"),
+    "none": (ruled("{account: ann}").replace(f'password: "{HASH}"', "", 1), 3, "users.hussein.password", "give it a password"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "line", "key", "remedy"), TRAPS.values(), ids=TRAPS)
+def test_each_trap(tmp_path: Path, text: str, line: int, key: str, remedy: str) -> None:
+    """One warning, with line, column and what to do: exit code 1. With strict it is a fault: exit code 2."""
+    file = written(tmp_path, text)
+    (fault,) = found(file)
+    assert (fault["line"], fault["column"] > 0, fault["key"], fault["warning"]) == (line, True, key, True)
+    assert remedy in fault["remedy"]
+    assert check(file).exit_code == 1
+    strict = written(tmp_path, f"{text}strict: true\n")
+    assert [(one["key"], one["warning"]) for one in found(strict)] == [(key, False)]
+    assert check(strict).exit_code == 2
+
+
+def test_a_condition_that_nobody_knows(tmp_path: Path) -> None:
+    """It would match everybody: a fault without being asked for."""
+    (fault,) = found(written(tmp_path, ruled("{acount: ann}")))
+    assert (fault["line"], fault["key"], fault["remedy"], fault["warning"]) == (
+        5,
+        "acl[0].match.acount",
+        "did you mean account?",
+        False,
+    )
 
 
 def test_places(tmp_path: Path) -> None:
@@ -164,7 +256,7 @@ def test_keys_that_do_not_fit(tmp_path: Path) -> None:
     assert (fault["line"], fault["key"], fault["warning"]) == (2, "token.certificate", False)
     assert fault["problem"].startswith(f"{tmp_path}/token.crt is not of token.key {tmp_path}/token.key")
     (tmp_path / "token.crt").write_bytes(certificate())
-    (tmp_path / "token.key").write_bytes(b"secret words")
+    private(tmp_path / "token.key", b"secret words")
     (fault,) = found(written(tmp_path, SOUND))
     assert (fault["key"], fault["problem"]) == ("token.key", f"{tmp_path}/token.key cannot be read: ValueError")
 
@@ -184,7 +276,7 @@ def test_several_keys(tmp_path: Path) -> None:
     """Each at its own place; and that none of them signs yet."""
     (tmp_path / "old.crt").write_bytes(certificate(ends_in_days=3.5))
     (tmp_path / "new.crt").write_bytes(certificate(1))
-    (tmp_path / "new.key").write_bytes(key(1))
+    private(tmp_path / "new.key", key(1))
     faults = found(written(tmp_path, SOUND, head=KEYS))
     assert [(one["line"], one["column"], one["key"]) for one in faults] == [(6, 7, "token"), (6, 7, "token.keys")]
     assert faults[1]["problem"] == "no key signs yet: every signs_from lies in the future"
@@ -195,11 +287,11 @@ def test_several_keys(tmp_path: Path) -> None:
 
 def test_services_whose_registry_finds_no_key(tmp_path: Path) -> None:
     """A form of key id that no registry looks up for this kind of key, by the service's name."""
-    private, ends = Ed25519PrivateKey.generate(), datetime.now(UTC) + timedelta(days=1_000)
-    (tmp_path / "token.key").write_bytes(private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    made_key, ends = Ed25519PrivateKey.generate(), datetime.now(UTC) + timedelta(days=1_000)
+    private(tmp_path / "token.key", made_key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
     name = x509.Name([])
-    made = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(private.public_key()).serial_number(1)
-    signed = made.not_valid_before(datetime.now(UTC)).not_valid_after(ends).sign(private, None)
+    made = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(made_key.public_key()).serial_number(1)
+    signed = made.not_valid_before(datetime.now(UTC)).not_valid_after(ends).sign(made_key, None)
     (tmp_path / "token.crt").write_bytes(signed.public_bytes(Encoding.PEM))
     assert found(written(tmp_path, SOUND)) == []
     head = HEAD.replace("}\n", ", services: {reg: {x5c: never}}}\n").replace(", services: {reg: {x5c: never}}", "", 1)
@@ -208,13 +300,35 @@ def test_services_whose_registry_finds_no_key(tmp_path: Path) -> None:
     assert fault["problem"] == "may fail registries: service reg: no registry finds an Ed25519 key by its libtrust id"
 
 
+@pytest.mark.parametrize(
+    ("name", "line", "setting"),
+    [
+        ("token.key", 2, "token.key"),
+        ("tls.key", 1, "server.key"),
+        ("jti.key", 2, "token.jti_key_file"),
+        ("log.key", 0, "ledger.log_key_file"),
+    ],
+)
+def test_keys_that_everybody_can_read(tmp_path: Path, name: str, line: int, setting: str) -> None:
+    """Each kind of key, with what to do; what a group may read is an operator's own way."""
+    private(tmp_path / "tls.key", key(1))
+    (tmp_path / "tls.crt").write_bytes(certificate(1))
+    file = written(tmp_path, SOUND, head=TLS)
+    for mode, expected in ((0o600, []), (0o640, []), (0o644, [(line, setting, True)]), (0o604, [(line, setting, True)])):
+        (tmp_path / name).chmod(mode)
+        faults = found(file)
+        assert [(one["line"], one["key"], one["warning"]) for one in faults] == expected
+        assert all(one["problem"] == f"{tmp_path}/{name} can be read by everybody on this machine" for one in faults)
+        assert all(one["remedy"] == f"chmod 600 {tmp_path}/{name}" for one in faults)
+
+
 TLS = 'server: {addr: ":5001", certificate: tls.crt, key: tls.key}\n' + HEAD.splitlines()[1] + "\n"
 
 
 def test_the_pair_that_serves(tmp_path: Path) -> None:
     """That it fits, and when it ends."""
     file = written(tmp_path, SOUND, head=TLS)
-    (tmp_path / "tls.key").write_bytes(key(1))
+    private(tmp_path / "tls.key", key(1))
     (tmp_path / "tls.crt").write_bytes(certificate(1))
     assert found(file) == []
     for days, problem in ((-1, "has expired: clients refuse it"), (2.5, "ends in 2 days")):

@@ -38,5 +38,4 @@ def test_nobody_runs_it(settings: Settings, capsys: pytest.CaptureFixture[str]) 
         url_or_exit(settings)
     assert left.value.code == 3
     said = capsys.readouterr().err
-    assert "start `wharfinger up`, or set redis.url" in said
-    assert str(settings.file) in said
+    assert f"run `wharfinger up -c {settings.file} --data {settings.data}`, which does this too, or set redis.url" in said

@@ -33,4 +33,4 @@ def test_a_service_without_its_store(tmp_path: Path) -> None:
     for command in (("work",), ("serve", "auth"), ("serve", "notifier")):
         result = run(*command, "--data", data)
         assert result.exit_code == 3
-        assert "start `wharfinger up`" in result.stderr
+        assert "run `wharfinger up " in result.stderr

@@ -70,14 +70,17 @@ WITNESS = str(vectors.WITNESS.verifier)
     [
         ({}, []),
         ({"origin": "a b"}, [(3, "origin")]),
+        ({"origin": "a b", "lines": {"origin": 5}}, [(5, "origin")]),
+        ({"former_vkeys": ("x",), "lines": {"former_vkeys": 6}}, [(6, "former_vkeys")]),
+        ({"key": Secret(b"x"), "lines": {"log_key_file": 4}}, [(4, "log_key_file")]),
         ({"former_vkeys": ("x", vectors.LOG_VKEY, WITNESS)}, [(3, "former_vkeys"), (3, "former_vkeys")]),
         (
             {"witnesses": (witness("x"), witness(vectors.LOG_VKEY, name="w2"))},
-            [(9, "witnesses[].vkey"), (9, "witnesses[].vkey")],
+            [(9, "witnesses[0].vkey"), (9, "witnesses[1].vkey")],
         ),
         (
             {"witnesses": (witness(WITNESS), witness(WITNESS, name="w2", line=11))},
-            [(9, "witnesses[].vkey"), (11, "witnesses[].vkey")],
+            [(9, "witnesses[0].vkey"), (11, "witnesses[1].vkey")],
         ),
     ],
 )
@@ -89,4 +92,4 @@ def test_every_fault_is_told(changes: dict[str, object], expected: list[tuple[in
 def test_two_witnesses_of_one_name() -> None:
     """A log line that names a witness names one."""
     faults = key_faults(settings(witnesses=(witness(WITNESS), witness(WITNESS))))
-    assert [fault.setting for fault in faults] == ["witnesses[].name"] * 2 + ["witnesses[].vkey"] * 2
+    assert [fault.setting for fault in faults] == [f"witnesses[{at}].{what}" for what in ("name", "vkey") for at in (0, 1)]

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from wharfinger.runtime import settings as typed
 from wharfinger.runtime.configuration import Loaded, load, parse_address, parse_base_url
 from wharfinger.runtime.configuration.deploy import parse_engine
+from wharfinger.runtime.configuration.server import CIPHERS
 from wharfinger.runtime.settings import Address, Secret, TlsPair
 from wharfinger.runtime.yaml_nodes import MAX_FILE, Fault
 
@@ -230,6 +231,45 @@ CREDENTIALS = "has credentials in it, which do not belong there"
 AT_REGISTRY, AT_HOOK = "write http://registry:5000", "write https://HOST/PATH"
 SHORT = ("holds a secret shorter than 16 characters", "use 32 random ones")
 JTI = ("{}", "`wharfinger init` makes one")
+NO_MAPPING = ("is not a mapping of keys to values", "indent its keys below it")
+NO_FLAG = "write true or false"
+UNIX = (
+    "is unix, where no client has an address: rules with ip match nobody",
+    "let the proxy write it, and name its header in real_ip_header",
+)
+SOCKET = "server:\n  net: unix\n  real_ip_header: X-Real-IP\n  real_ip_pos: -1\n  addr: {}\n"
+SERVER = 'server:\n  addr: ":5001"\n  {}\n'
+TLS = 'server:\n  addr: ":5001"\n  certificate: pair.crt\n  key: pair.key\n  {}\n'
+LEFT = "write a negative number: the proxy next to us appends, -1 is what it saw"
+CURVES = "known: P256, P384, P521, X25519"
+SIGNED = TOKEN.format(900) + "  {}\n"
+KEYED = "token:\n  issuer: w\n  expiration: 900\n  keys:\n    - {{id: a, certificate: pair.crt, key: pair.key}}\n    - {}\n"
+NO_MOMENT = "write 2026-12-01T00:00:00Z"
+TESTED = "tests:\n  - name: a\n    actions: [pull]\n    expect: []\n    {}\n"
+UPSTREAM = "shadow:\n  upstream: {}\n"
+WITNESSED = "ledger:\n  witnesses:\n    - name: w\n      url: https://w\n      vkey: v\n      {}\n"
+
+
+def single(key: str) -> tuple[str, str]:
+    """What is said of a list or mapping where one value should be."""
+    return "is not a single value", f"write one text after {key}:"
+
+
+def listed(key: str) -> tuple[str, str]:
+    """What is said of a value where a list should be."""
+    return "is not a list", f"write it as a list:  {key}: [...]"
+
+
+def unknown(*known: str) -> tuple[str, str]:
+    """What is said of a key that is like no other."""
+    return "is not a key known here", "remove it; known here: " + ", ".join(known)
+
+
+def meant(key: str) -> tuple[str, str]:
+    """What is said of a key that is like another."""
+    return "is not a key known here", f"did you mean {key}?"
+
+
 TABLE: list[tuple[str, str, list[Fault]]] = [
     # Sections that are not there, or hold nothing.
     ("server", "", [fault(2, "server", "is missing", "add a section server:; `wharfinger init` makes a whole file")]),
@@ -322,6 +362,185 @@ TABLE: list[tuple[str, str, list[Fault]]] = [
     ]),
     ("token", TOKEN.format(900) + '  jti_key_file: "a\\0b"', [fault(6, "token.jti_key_file", "holds what stands in no path", "write a plain path")]),
     ("token", TOKEN.format(900) + '  jti_key_file: "\\ud800"', [fault(6, "token.jti_key_file", "holds what stands in no path", "write a plain path")]),
+    # server: how it is spoken with
+    ("server", "server:\n  net: unix\n", [fault(2, "server.addr", "is missing", "add addr to server")]),
+    ("server", "server:\n  addr: ':5001'\n  net: udp", [fault(3, "server.net", "'udp' is neither tcp nor unix", "write tcp, or leave it out")]),
+    ("server", "server:\n  addr: /run/w.sock", [fault(2, "server.addr", "'/run/w.sock' is no HOST:PORT", NO_HOST_PORT)]),
+    ("server", SOCKET.format("w.sock"), []),
+    ("server", SOCKET.format('"a\\0b"'), [fault(5, "server.addr", "holds what stands in no path", "write a plain path")]),
+    ("server", SOCKET.format("x" * 200), [fault(5, "server.addr", "is a path of more than 107 bytes, which no socket has", "write a shorter one")]),
+    ("server", SOCKET.format("nowhere/w.sock"), [fault(5, "server.addr", "there is no folder {folder}/nowhere", "make it, or correct the path")]),
+    ("server", SOCKET.format("pair.crt"), [fault(5, "server.addr", "{folder}/pair.crt is there, and is no socket", "remove it, or write another path")]),
+    ("server", SOCKET.format("w.sock") + "  processes: 2", [
+        warning(6, "server.processes", "is not heeded with net: unix, whose socket one process serves", "leave it out"),
+    ]),
+    ("server", "server:\n  net: unix\n  addr: w.sock", [warning(2, "server.net", *UNIX)]),
+    *[
+        ("server", SERVER.format(f"processes: {value}"), [fault(3, "server.processes", problem, remedy)])
+        for value, problem, remedy in (
+            (65, "65 is not 1 to 64", "leave it out for one on each core"), (-1, "-1 is not 1 to 64", "leave it out for one on each core"),
+            ("many", "'many' is not a whole number", "write it in digits, without a unit"),
+        )
+    ],
+    ("server", SERVER.format("path_prefix: tokens"), [
+        fault(3, "server.path_prefix", "'tokens' does not start with /", "write /prefix, without a slash at its end"),
+    ]),
+    *[
+        ("server", SERVER.format(f"path_prefix: '{prefix}'"), [
+            fault(3, "server.path_prefix", f"'{prefix}' holds what stands in no path", "write a plain one, like /prefix"),
+        ])
+        for prefix in ("/a b", "/a?b", "/{name}", "/a%2fb", "/ä")
+    ],
+    ("server", SERVER.format("path_prefix: /tokens/"), [
+        warning(3, "server.path_prefix", "ends with /, so the path is //auth", "leave the last slash out"),
+    ]),
+    ("server", SERVER.format("path_prefix: [x]"), [fault(3, "server.path_prefix", *single("path_prefix"))]),
+    ("server", SERVER.format("path_prefix: /v1/tokens"), []),
+    ("server", SERVER.format("real_ip_header: X-Real-IP\n  real_ip_pos: -1"), []),
+    ("server", SERVER.format("real_ip_header: X-Real-IP"), [
+        warning(3, "server.real_ip_header", "takes entry 0 from the left, which the client may have written", LEFT),
+    ]),
+    ("server", SERVER.format("real_ip_header: X-Real-IP\n  real_ip_pos: 1"), [
+        warning(4, "server.real_ip_pos", "takes entry 1 from the left, which the client may have written", LEFT),
+    ]),
+    ("server", SERVER.format("real_ip_header: X-Real-IP\n  real_ip_pos: last"), [
+        fault(4, "server.real_ip_pos", "'last' is not a whole number", "write it in digits, without a unit"),
+    ]),
+    ("server", SERVER.format("real_ip_pos: -1"), [
+        warning(3, "server.real_ip_pos", "stands without real_ip_header, and means nothing", "add real_ip_header, or leave it out"),
+    ]),
+    *[
+        ("server", SERVER.format(f"real_ip_header: '{name}'"), [
+            fault(3, "server.real_ip_header", f"'{name}' is no name of a header", "write X-Forwarded-For or X-Real-IP"),
+        ])
+        for name in ("X Real", "X-Real-IP:", "Ä")
+    ],
+    ("server", SERVER.format("real_ip_header: [x]"), [fault(3, "server.real_ip_header", *single("real_ip_header"))]),
+    ("server", SERVER.format("hsts: soon"), [fault(3, "server.hsts", "'soon' is neither true nor false", NO_FLAG)]),
+    ("server", SERVER.format("hsts: {}"), [fault(3, "server.hsts", *single("hsts"))]),
+    ("server", SERVER.format("real_ip_position: 1"), [warning(3, "server.real_ip_position", *meant("real_ip_pos"))]),
+    ("server", TLS.format("tls_cipher_suite: []"), [warning(5, "server.tls_cipher_suite", *meant("tls_cipher_suites"))]),
+    *[
+        ("server", SERVER.format(f"{name}: {value}"), [
+            warning(3, f"server.{name}", "means nothing without certificate and key: this is plain HTTP", "add them, or leave it out"),
+        ])
+        for name, value in (("tls_min_version", "TLS13"), ("tls_curve_preferences", "[P256]"), ("tls_cipher_suites", "[0x009c]"))
+    ],
+    *[("server", TLS.format(f"tls_min_version: {text}"), []) for text in ("TLS12", "TLS13", "0x0303", "0x304", "771")],
+    *[
+        ("server", TLS.format(f"tls_min_version: {text}"), [fault(5, "server.tls_min_version", f"'{text}' is no version", "write TLS12 or TLS13")])
+        for text in ("TLS14", "tls12", "TLS1.2", "0x0305", "-1")
+    ],
+    *[
+        ("server", TLS.format(f"tls_min_version: {text}"), [fault(5, "server.tls_min_version", "SSL 3.0 is not to be had any more", "write TLS12")])
+        for text in ("SSL30", "0x0300", "768")
+    ],
+    *[
+        ("server", TLS.format(f"tls_min_version: {text}"), [warning(5, "server.tls_min_version", "allows a TLS version that is broken", "write TLS12")])
+        for text in ("TLS10", "0x0302")
+    ],
+    ("server", TLS.format("tls_min_version: [x]"), [fault(5, "server.tls_min_version", *single("tls_min_version"))]),
+    *[("server", TLS.format(f"tls_curve_preferences: [{text}]"), []) for text in ("P256", "23", "0x17", "P256, P256")],
+    *[
+        ("server", TLS.format(f"tls_curve_preferences: [{text}]"), [fault(5, "server.tls_curve_preferences", f"'{text}' is not known here", CURVES)])
+        for text in ("P255", "p256", "49199", "0x009c")
+    ],
+    ("server", TLS.format("tls_curve_preferences: P256"), [fault(5, "server.tls_curve_preferences", *listed("tls_curve_preferences"))]),
+    ("server", TLS.format("tls_curve_preferences: [[x]]"), [fault(5, "server.tls_curve_preferences[0]", "is not a single value", "write plain texts")]),
+    ("server", TLS.format("tls_curve_preferences: [P256, P384]"), [
+        warning(
+            5, "server.tls_curve_preferences", "has more than one curve; only one alone can be set here, so OpenSSL's own list is used",
+            "name one curve, or leave it out",
+        ),
+    ]),
+    *[("server", TLS.format(f"tls_cipher_suites: [{text}]"), []) for text in ("TLS_RSA_WITH_AES_128_GCM_SHA256", "156", "0x9c")],
+    *[
+        ("server", TLS.format(f"tls_cipher_suites: [{text}]"), [
+            fault(5, "server.tls_cipher_suites", f"'{text}' is not known here", "known: " + ", ".join(CIPHERS)),
+        ])
+        for text in ("TLS_RSA_WITH_RC4_128_SHA", "TLS_AES_128_GCM_SHA256", "AES128-SHA", "23")
+    ],
+    ("server", TLS.format("tls_cipher_suites: x"), [fault(5, "server.tls_cipher_suites", *listed("tls_cipher_suites"))]),
+    *[
+        ("server", TLS.format(f"tls_cipher_suites: [0x9c]\n  tls_min_version: {text}"), [
+            fault(5, "server.tls_cipher_suites", "TLS 1.3 ciphersuites are not configurable", "leave it out, or allow TLS12"),
+        ])
+        for text in ("TLS13", "0x0304", "772")
+    ],
+    ("server", TLS.format("").replace("pair.crt", "x" * 300), [
+        fault(3, "server.certificate", "{folder}/" + "x" * 300 + " cannot be reached: File name too long", "correct the path, or make the pair with `wharfinger init`"),
+    ]),
+    # token: several keys, and what each registry needs
+    *[
+        ("token", SIGNED.format(f"algorithm: {word}"), [
+            fault(
+                6, "token.algorithm", f"'{word}' is none for RSA keys",
+                "write one of RS256, RS384, RS512; EC and Ed25519 keys have an algorithm of their own",
+            ),
+        ])
+        for word in ("ES256", "EdDSA", "HS256", "none", "rs256", "PS256")
+    ],
+    ("token", SIGNED.format("algorithm: [RS256]"), [fault(6, "token.algorithm", *single("algorithm"))]),
+    ("token", SIGNED.format("algorithm: RS512"), []),
+    ("token", SIGNED.format("key_id: kid"), [fault(6, "token.key_id", "'kid' is not known", "write one of libtrust, rfc7638, custom")]),
+    ("token", SIGNED.format("key_id: [custom]"), [fault(6, "token.key_id", *single("key_id"))]),
+    ("token", SIGNED.format("x5c: true"), [fault(6, "token.x5c", "'true' is not known", "write one of auto, never, always")]),
+    ("token", SIGNED.format("x5c: {}"), [fault(6, "token.x5c", *single("x5c"))]),
+    ("token", SIGNED.format("disable_legacy_key_id: maybe"), [fault(6, "token.disable_legacy_key_id", "'maybe' is neither true nor false", NO_FLAG)]),
+    ("token", SIGNED.format("disable_legacy_key_id: true\n  key_id: libtrust"), [
+        fault(7, "token.key_id", "is libtrust beside disable_legacy_key_id: true, which says the opposite", "keep one of the two"),
+    ]),
+    ("token", SIGNED.format("disable_legacy_key_id: true\n  key_id: custom"), []),
+    ("token", SIGNED.format("subject: name"), [fault(6, "token.subject", "'name' is not known", "write one of account#jti, account")]),
+    *[("token", SIGNED.format(f"jti_since: {text}"), [fault(6, "token.jti_since", f"'{text}' is no time", NO_MOMENT)]) for text in ("2026", "soon", "30d")],
+    ("token", SIGNED.format("isuer: w"), [warning(6, "token.isuer", *meant("issuer"))]),
+    ("token", SIGNED.format("services: []"), [fault(6, "token.services", *NO_MAPPING)]),
+    ("token", SIGNED.format("services: {r: x}"), [fault(6, "token.services.r", *NO_MAPPING)]),
+    ("token", SIGNED.format("services:\n    r: {alg: ES256}"), [fault(7, "token.services.r.alg", *unknown("key", "key_id", "x5c"))]),
+    ("token", SIGNED.format("services:\n    r: {keyid: custom}"), [fault(7, "token.services.r.keyid", *meant("key_id"))]),
+    ("token", SIGNED.format("services:\n    r: {key_id: sha}"), [
+        fault(7, "token.services.r.key_id", "'sha' is not known", "write one of libtrust, rfc7638, custom"),
+    ]),
+    ("token", SIGNED.format("services:\n    r: {x5c: yes}"), [fault(7, "token.services.r.x5c", "'yes' is not known", "write one of auto, never, always")]),
+    ("token", SIGNED.format("services:\n    r: {key: first, x5c: never, key_id: custom}"), []),
+    *[
+        ("token", KEYED.format("{id: old, certificate: pair.crt}") + f"  services:\n    r: {{key: {name}}}", [
+            fault(8, "token.services.r.key", f"'{name}' is no id of a key that signs in token.keys", "name one of them, or leave it out"),
+        ])
+        for name in ("old", "nobody")
+    ],
+    ("token", SIGNED.format("keys: [{id: a, certificate: pair.crt, key: pair.key}]"), [
+        fault(6, "token.keys", "stands beside certificate and key", "move that pair into keys: as one more"),
+    ]),
+    ("token", SIGNED.format("keys: {}"), [fault(6, "token.keys", *listed("keys"))]),
+    ("token", "token:\n  issuer: w\n  expiration: 900\n  keys: []", [
+        fault(2, "token.certificate", "is missing: there is no pair to sign tokens with", "add certificate and key to token, or to server"),
+    ]),
+    ("token", "token:\n  issuer: w\n  expiration: 900\n  keys: [{id: a, certificate: pair.crt}]", [
+        fault(4, "token.keys", "none of them has a key, so nothing can be signed", "give one its key"),
+    ]),
+    ("token", KEYED.format("{id: b, certificate: pair.crt, key: pair.key, signs_from: 2027-01-01}"), []),
+    ("token", KEYED.format("{id: old, certificate: pair.crt}"), []),
+    ("token", KEYED.format("x"), [
+        fault(6, "token.keys[1]", *NO_MAPPING), fault(6, "token.keys[1].certificate", "is missing", "add certificate to token.keys[1]"),
+        fault(6, "token.keys[1].id", "is missing", "add id to token.keys[1]"),
+    ]),
+    ("token", KEYED.format("{id: b, key: pair.key}"), [fault(6, "token.keys[1].certificate", "is missing", "add certificate to token.keys[1]")]),
+    ("token", KEYED.format("{id: a, certificate: pair.crt, key: pair.key}"), [fault(4, "token.keys", "a is the id of two keys", "give each its own id")]),
+    ("token", KEYED.format("{id: a b, certificate: pair.crt, key: pair.key}"), [
+        fault(6, "token.keys[1].id", "'a b' is not 1 to 64 letters, digits, - or _", "choose a plain name"),
+    ]),
+    ("token", KEYED.format("{id: b, certificate: no.crt, key: no.key}"), [
+        fault(6, "token.keys[1].certificate", "there is no file {folder}/no.crt", "correct the path"),
+        fault(6, "token.keys[1].key", "there is no file {folder}/no.key", "correct the path"),
+    ]),
+    ("token", KEYED.format("{id: b, certificate: pair.crt, key: pair.key, signs_from: 2027}"), [
+        fault(6, "token.keys[1].signs_from", "'2027' is no time", NO_MOMENT),
+    ]),
+    ("token", KEYED.format("{id: b, certificate: pair.crt, signs_from: 2027-01-01}"), [
+        fault(6, "token.keys[1].signs_from", "stands at a certificate without its key, which never signs", "add key, or leave it out"),
+    ]),
+    ("token", KEYED.format("{id: b, certificate: pair.crt, key: pair.key, signs_form: x}"), [fault(6, "token.keys[1].signs_form", *meant("signs_from"))]),
     # users
     *[("users", USER.format(value), [warning(2, "users.zoe.password", *NO_HASH)]) for value in (
         "s3cret", HASH[:-1], HASH + "x", "$2y$03$" + "a" * 53, "$2y$32$" + "a" * 53, "$1$abc$def", f"'{HASH}\n x'",
@@ -352,6 +571,106 @@ TABLE: list[tuple[str, str, list[Fault]]] = [
     ("acl", RULE.format("{match: {}, actions: [], also: x}"), [
         warning(2, "acl[0].also", "is not a key known here", "remove it; known here: actions, comment, match"),
     ]),
+    # policy, tests, strict
+    *[("", f"{name}: x", [fault(1, name, *NO_MAPPING)]) for name in ("policy", "alarms", "issuance", "log", "audit", "ledger")],
+    *[
+        ("", f"policy:\n  {name}: {value}", [fault(2, f"policy.{name}", *said)])
+        for name in ("union", "double_star", "account_lists")
+        for value, said in (("maybe", ("'maybe' is neither true nor false", NO_FLAG)), ("[true]", single(name)))
+    ],
+    ("", "policy:\n  unoin: true", [fault(2, "policy.unoin", *meant("union"))]),
+    ("", "policy:\n  mode: union", [fault(2, "policy.mode", *unknown("account_lists", "double_star", "union"))]),
+    ("", "policy: {union: yes, double_star: , account_lists: off}", []),
+    ("acl", RULE.format("{match: {account: [zoe]}, actions: []}"), [
+        fault(2, "acl[0].match.account", "is a list, which docker_auth does not know", "ask for it: policy: {account_lists: true}"),
+    ]),
+    ("", "strict: maybe", [fault(1, "strict", "'maybe' is neither true nor false", NO_FLAG)]),
+    ("", "strict: true\nsurver: {}", [fault(2, "surver", *meant("server"))]),
+    ("", "tests: {}", [fault(1, "tests", *listed("tests"))]),
+    ("", "tests:\n  - x", [
+        fault(2, "tests[0]", *NO_MAPPING),
+        fault(2, "tests[0].actions", "is missing or empty: a test asks for something", "write actions: [pull]"),
+        fault(2, "tests[0].expect", "is missing", "write what must be granted: expect: [pull], or [] for nothing"),
+        fault(2, "tests[0].name", "is missing", "add name to tests[0]"),
+    ]),
+    ("", TESTED.format(""), []),
+    ("", TESTED.format("acount: zoe"), [fault(5, "tests[0].acount", *meant("account"))]),
+    ("", TESTED.format("labels: x"), [fault(5, "tests[0].labels", *NO_MAPPING)]),
+    ("", TESTED.format("labels: {team: x}"), [fault(5, "tests[0].labels.team", *listed("team"))]),
+    *[("", TESTED.format(f"{name}: [x]"), [fault(5, f"tests[0].{name}", *single(name))]) for name in ("account", "service", "type", "ip")],
+    ("", TESTED.format("").replace("name: a", "name:"), [fault(2, "tests[0].name", "is missing", "add name to tests[0]")]),
+    ("", TESTED.format("").replace("[pull]", "pull"), [fault(3, "tests[0].actions", *listed("actions"))]),
+    ("", TESTED.format("").replace("expect: []", "expect:"), [
+        fault(4, "tests[0].expect", "is missing", "write what must be granted: expect: [pull], or [] for nothing"),
+    ]),
+    *[
+        ("", TESTED.format("").replace(old, new), [
+            fault(2, "tests[0].name", f"no request can ask for it: {problem}", "write a type, name and actions that clients send"),
+        ])
+        for old, new, problem in (
+            ("name: a", "name: a b", "its name is empty, or holds what a name cannot"),
+            ("name: a", "name: " + "a" * 1_020, "a scope longer than 1024 characters"),
+            ("[pull]", "[Pull]", "its actions are not words of small letters, or *"),
+            ("name: a", "name: a\n    type: x-y", "not of the form type:name:actions"),
+        )
+    ],
+    *[
+        ("", TESTED.format("").replace(old, new), [
+            fault(at, "tests[0].actions", "are not a list of single words", "write actions: [pull, push], and a type without brackets"),
+        ])
+        for at, old, new in ((3, "[pull]", '["pull,push"]'), (4, "name: a", "name: a\n    type: repository(plugin)"))
+    ],
+    # issuance, alarms, shadow, log, audit
+    *[
+        ("", f"issuance:\n  on_store_failure: {word}", [fault(2, "issuance.on_store_failure", f"'{word}' is not known", "write one of refuse, spool")])
+        for word in ("spol", "Spool", "no", "503")
+    ],
+    ("", "issuance:\n  on_store_failure: [spool]", [fault(2, "issuance.on_store_failure", *single("on_store_failure"))]),
+    ("", "issuance:\n  on_store_fail: spool", [fault(2, "issuance.on_store_fail", *meant("on_store_failure"))]),
+    ("", "issuance:\n  spool: {folder: x}", [fault(2, "issuance.spool", *unknown("on_store_failure"))]),
+    ("", "issuance: {on_store_failure: spool}", []),
+    ("", "alarms:\n  targets: hook", [fault(2, "alarms.targets", *listed("targets"))]),
+    ("", "alarms:\n  targets: [{}]", [fault(2, "alarms.targets[0]", "is not a single value", "write plain texts")]),
+    ("", "alarms:\n  target: [hook]", [fault(2, "alarms.target", *meant("targets"))]),
+    ("", HOOK.format("url: http://h") + "alarms: {targets: [hook]}", []),
+    *[
+        ("", DOCKER.format("") + f"alarms:\n  targets: [{name}]", [
+            fault(5, "alarms.targets", f"there is no webhook '{name}' in deploy.targets", "add it there, or correct the name"),
+        ])
+        for name in ("web", "nobody")
+    ],
+    ("", "shadow: x", [fault(1, "shadow", *NO_MAPPING), fault(1, "shadow.upstream", "is missing", "add upstream to shadow")]),
+    ("", "shadow: {}", [fault(1, "shadow.upstream", "is missing", "add upstream to shadow")]),
+    *[
+        ("", UPSTREAM.format(f"'{url}'"), [fault(2, "shadow.upstream", problem, "write http://docker_auth:5001")])
+        for url, problem in (
+            ("docker_auth:5001", NO_URL), ("ftp://d", NO_URL), ("http://zoe:s3cret@d", CREDENTIALS), ("http://d/auth", "has a path; paths go through as they are"),
+            ("http://d?x", "has a ? or #, behind which no path can stand"), ("http://d#x", "has a ? or #, behind which no path can stand"),
+        )
+    ],
+    ("", UPSTREAM.format("[x]"), [fault(2, "shadow.upstream", *single("upstream"))]),
+    ("", UPSTREAM.format("http://d:5011"), []),
+    *[
+        ("", UPSTREAM.format(url) + f"  addr: {addr}", [
+            fault(2, "shadow.upstream", f"is where this proxy itself listens ({addr})", "write where docker_auth listens, and another port in shadow.addr"),
+        ])
+        for url, addr in (("http://localhost:5011", ":5011"), ("https://127.0.0.1", ":443"), ("http://10.0.0.1:5001", "10.0.0.1:5001"), ("http://[::1]:1", ":1"))
+    ],
+    ("", UPSTREAM.format("http://d") + "  addr: x", [fault(3, "shadow.addr", "'x' is no HOST:PORT", "write HOST:PORT or :5011")]),
+    ("", UPSTREAM.format("http://d") + "  adr: ':5011'", [fault(3, "shadow.adr", *meant("addr"))]),
+    ("", "log:\n  tokens: maybe", [fault(2, "log.tokens", "'maybe' is neither true nor false", NO_FLAG)]),
+    ("", "log:\n  tokens: [x]", [fault(2, "log.tokens", *single("tokens"))]),
+    ("", "log:\n  token: no", [fault(2, "log.token", *meant("tokens"))]),
+    *[("", f"log:\n  {name}: x", [fault(2, f"log.{name}", *unknown("tokens"))]) for name in ("key", "checkpoint_every", "witnesses")],
+    ("", "audit:\n  retain: {}", [fault(2, "audit.retain", *unknown("retention"))]),
+    *[
+        ("", f"audit:\n  retention:\n    pushes: {text}", [fault(3, "audit.retention.pushes", problem, "write 30d or 12h")])
+        for text, problem in (
+            ("30", "'30' is no duration like 30s, 1h30m or 500ms"), ("0d", "is no time at all; what is not named is kept for ever"),
+            ("0s", "is no time at all; what is not named is kept for ever"), ("9" * 30 + "d", "is longer than 292 years"), ("200000d", "is longer than 292 years"),
+        )
+    ],
+    ("", "audit:\n  retention:\n    pushs: 30d", [fault(3, "audit.retention.pushs", *meant("pushes"))]),
     # redis and ledger
     ("", "redis: {}", [
         fault(1, "redis.url", "is missing", "add url to redis"),
@@ -378,6 +697,28 @@ TABLE: list[tuple[str, str, list[Fault]]] = [
     ],
     ("", "ledger: {path: x}", [fault(1, "ledger.path", "is not a key known here", "remove it; known here: checkpoint_every, former_vkeys, log_key_file, origin, url, witnesses")]),
     ("", "ledger: {}", []),
+    ("", "ledger:\n  log_key_file: [x]", [fault(2, "ledger.log_key_file", *single("log_key_file"))]),
+    ("", 'ledger:\n  log_key_file: "a\\0b"', [fault(2, "ledger.log_key_file", "holds what stands in no path", "write a plain path")]),
+    ("", "ledger:\n  origin: [x]", [fault(2, "ledger.origin", *single("origin"))]),
+    ("", "ledger:\n  former_vkeys: x", [fault(2, "ledger.former_vkeys", *listed("former_vkeys"))]),
+    *[
+        ("", f"ledger:\n  checkpoint_every: {text}", [fault(2, "ledger.checkpoint_every", problem, "write 60s")])
+        for text, problem in (
+            ("60", "'60' is no duration like 30s, 1h30m or 500ms"), ("1d", "'1d' is no duration like 30s, 1h30m or 500ms"), ("500ms", "is below 1 s"),
+            ("0s", "is below 1 s"), ("9999999h", "is longer than 292 years"),
+        )
+    ],
+    ("", "ledger:\n  checkpoint_every: [60s]", [fault(2, "ledger.checkpoint_every", *single("checkpoint_every"))]),
+    ("", "ledger:\n  witnesses: {}", [fault(2, "ledger.witnesses", *listed("witnesses"))]),
+    ("", "ledger:\n  witnesses:\n    - {}", [
+        fault(3, f"ledger.witnesses[0].{name}", "is missing", f"add {name} to ledger.witnesses[0]") for name in ("name", "url", "vkey")
+    ]),
+    ("", WITNESSED.format(""), []),
+    ("", WITNESSED.format("allow: [x]"), [fault(6, "ledger.witnesses[0].allow", "'x' is no address or CIDR block", "write 10.0.0.0/8")]),
+    ("", WITNESSED.format("key: x"), [fault(6, "ledger.witnesses[0].key", *meant("vkey"))]),
+    ("", WITNESSED.format("").replace("https://w", "https://w?x"), [
+        fault(4, "ledger.witnesses[0].url", "has a ? or #, behind which no path can stand", "write https://witness.example/prefix"),
+    ]),
     # notifier
     ("", "notifier: {addr: x}", [fault(1, "notifier.addr", "'x' is no HOST:PORT", "write HOST:PORT or :5002")]),
     ("", "notifier: {sources: {}}", [fault(1, "notifier.sources", "is not a list", "write it as a list:  sources: [...]")]),
@@ -522,6 +863,28 @@ def _in(folder: Path, text: str) -> str:
     return text.replace("{folder}", str(folder))
 
 
+GONE = fault(
+    3, "token.jti_key_file", "there is no {folder}/jti.key",
+    "restore it: by a new one, which `wharfinger init {folder}` makes, older ids count as forged",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("there", "started", "expected"),
+    [("", True, [GONE]), ("", False, []), ("store", False, [GONE]), ("ledger.db", False, [GONE])],
+)
+def test_the_key_of_token_ids(tmp_path: Path, there: str, *, started: bool, expected: list[Fault]) -> None:
+    """It may be missing before the first start, but not where something was started: then it was lost."""
+    for name in ("pair.crt", "pair.key", there):
+        if name:
+            (tmp_path / name).touch()
+    (tmp_path / "wharfinger.yml").write_text(whole("", ""))
+    found = load(tmp_path / "wharfinger.yml", data=tmp_path, environ={}, started=started)
+    named = [replace(one, problem=_in(tmp_path, one.problem), remedy=_in(tmp_path, one.remedy)) for one in expected]
+    assert [replace(one, column=0) for one in found.found] == named
+    assert expected or taken(found).auth.token.jti_keys == ()
+
+
 def test_all_at_once(folder: Path) -> None:
     """Everything that is wrong is told in one go, in the file's order."""
     text = """
@@ -562,9 +925,11 @@ deploy:
     ids=lambda value: value[:12] if isinstance(value, str) else "",
 )
 def test_what_is_no_configuration(folder: Path, text: str, line: int, problem: str, remedy: str) -> None:
-    """One fault, without anything that stands in the file."""
+    """One fault, without anything that stands in the file; with a place where there is one."""
     found = read(folder, text)
-    assert (found.settings, found.found) == (None, (Fault(line, "", problem, remedy),))
+    assert (found.settings, len(found.found)) == (None, 1)
+    assert replace(found.found[0], column=0) == Fault(line, "", problem, remedy)
+    assert (found.found[0].column > 0) is (line > 0)
 
 
 @pytest.mark.parametrize("text", ["[]", "x", "1", "- a\n- b"])

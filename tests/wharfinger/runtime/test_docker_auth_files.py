@@ -36,6 +36,7 @@ def loaded(folder: Path, keys: dict[str, bytes], text: str) -> Loaded:
     """A configuration beside its keys."""
     for name, content in keys.items():
         (folder / name).write_bytes(content)
+        (folder / name).chmod(0o600)
     (folder / "auth_config.yml").write_text(text)
     return load(folder / "auth_config.yml", data=folder, environ={})
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wharfinger.runtime.durations import LONGEST_S, parse_duration
+from wharfinger.runtime.durations import LONGEST_S, parse_age, parse_duration
 
 UNITS = {"h": 3_600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "μs": 1e-6, "ns": 1e-9}
 
@@ -50,6 +50,19 @@ def test_what_is_none(text: str) -> None:
     """What Go refuses, and what its readers would misread: bare numbers; nothing is negative."""
     with pytest.raises(ValueError, match=r"is no duration|longer than"):
         parse_duration(text)
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("30d", 2_592_000), ("0d", 0), ("106751d", 106_751 * 86_400), ("12h", 43_200)])
+def test_ages(text: str, seconds: float) -> None:
+    """Whole days too, which Go has not."""
+    assert parse_age(text) == seconds
+
+
+@pytest.mark.parametrize("text", ["", "d", "1.5d", "-1d", "1d12h", "١d", "30", "106752d", "9" * 5_000 + "d"])
+def test_what_is_no_age(text: str) -> None:
+    """Neither days nor a duration, or longer than any."""
+    with pytest.raises(ValueError, match=r"is no duration|longer than"):
+        parse_age(text)
 
 
 @given(st.lists(st.tuples(st.integers(0, 10_000), st.sampled_from(sorted(UNITS))), min_size=1, max_size=5))

@@ -8,14 +8,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
+from urllib.parse import urlsplit
 
 from wharfinger.runtime.configuration.access import Access, read_access
 from wharfinger.runtime.configuration.deploy import read_deploy
 from wharfinger.runtime.configuration.notifier import read_notifier
 from wharfinger.runtime.configuration.server import read_server
-from wharfinger.runtime.configuration.stores import LOG_KEY, read_ledger, read_redis
+from wharfinger.runtime.configuration.stores import LOG_KEY, STORE, read_ledger, read_redis
 from wharfinger.runtime.configuration.texts import parse_address, parse_base_url
-from wharfinger.runtime.configuration.token import read_token
+from wharfinger.runtime.configuration.token import JTI_KEY, read_token
 from wharfinger.runtime.configuration.users import read_command
 from wharfinger.runtime.durations import parse_age
 from wharfinger.runtime.settings import (
@@ -78,13 +79,14 @@ def load_access(file: Path, *, environ: Mapping[str, str]) -> tuple[Access | Non
     return (None if found else access), found
 
 
-def load(file: Path, *, data: Path, environ: Mapping[str, str]) -> Loaded:
+def load(file: Path, *, data: Path, environ: Mapping[str, str], started: bool = True) -> Loaded:
     """Read a configuration file.
 
     Args:
         file: YAML; paths in it are relative to its folder.
         data: where keys, ledger and the embedded store are unless the file says otherwise.
         environ: for ``${NAME}`` in our own sections.
+        started: what the first start makes must be there.
     """
     faults = Faults()
     node = compose(file, faults)
@@ -94,17 +96,17 @@ def load(file: Path, *, data: Path, environ: Mapping[str, str]) -> Loaded:
     strict = top.flag("strict")
     access = read_access(top, _LATER)
     sound = all(fault.warning for fault in faults.found)
-    settings = _settings(top, access, file, data, strict=strict)
+    settings = _settings(top, access, file, data, strict=strict, started=started)
     loaded = Loaded(settings, (), strict, frozenset({file, *faults.files}), access if sound else None)
     return loaded.with_findings(tuple(faults.found))
 
 
-def _settings(top: Section, access: Access, file: Path, data: Path, *, strict: bool) -> Settings | None:
+def _settings(top: Section, access: Access, file: Path, data: Path, *, strict: bool, started: bool) -> Settings | None:
     redis_url = read_redis(top.section("redis"))
     ledger_url, log = read_ledger(top.section("ledger"), data)
     server = read_server(top.required("server"))
     pair = None if server.tls is None else server.tls.pair
-    token = read_token(top.required("token"), pair, data, embedded=redis_url is None)
+    token = read_token(top.required("token"), pair, data, embedded=redis_url is None, started=started)
     notifier_listen, sources = read_notifier(top.section("notifier"))
     deploy = read_deploy(top.section("deploy"))
     retention = _audit(top.section("audit"))
@@ -164,13 +166,20 @@ def _audit(section: Section | None) -> RetentionSettings:
     kept = None if section is None else section.section("retention")
     if kept is not None:
         for name in KEPT:
-            age = kept.parsed(name, parse_age, "write 30d or 12h", default=0.0)
-            if kept.has(name) and age:
+            age = kept.parsed(name, _parse_kept, "write 30d or 12h", default=0.0)
+            if age:
                 found[name] = age
         kept.done()
     if section is not None:
         section.done()
     return RetentionSettings(found)
+
+
+def _parse_kept(text: str) -> float:
+    age = parse_age(text)
+    if not age:
+        raise ValueError("is no time at all; what is not named is kept for ever")
+    return age
 
 
 def _alarms(section: Section | None, deploy: DeploySettings) -> tuple[str, ...]:
@@ -183,7 +192,7 @@ def _alarms(section: Section | None, deploy: DeploySettings) -> tuple[str, ...]:
         if target not in known:
             section.fault("targets", f"there is no webhook {target!r} in deploy.targets", "add it there, or correct the name")
     section.done()
-    return targets
+    return tuple(dict.fromkeys(targets))
 
 
 def _issuance(section: Section | None) -> OnStoreFailure:
@@ -206,10 +215,27 @@ def _log_tokens(section: Section | None) -> bool:
 def _shadow(section: Section | None) -> ShadowSettings | None:
     if section is None:
         return None
-    upstream = section.parsed("upstream", parse_base_url, "write http://docker_auth:5001", default="", required=True)
+    upstream = section.parsed("upstream", _parse_upstream, "write http://docker_auth:5001", default="", required=True)
     listen = section.parsed("addr", parse_address, "write HOST:PORT or :5011", default=Address("", SHADOW_PORT))
     section.done()
+    if upstream and _is_itself(upstream, listen):
+        remedy = "write where docker_auth listens, and another port in shadow.addr"
+        section.fault("upstream", f"is where this proxy itself listens ({listen})", remedy)
     return ShadowSettings(upstream, listen)
 
 
-__all__ = ["LOG_KEY", "Access", "Fault", "Loaded", "load", "load_access", "parse_address", "parse_base_url"]
+def _parse_upstream(text: str) -> str:
+    url = parse_base_url(text)
+    if urlsplit(url).path:
+        raise ValueError("has a path; paths go through as they are")
+    return url
+
+
+def _is_itself(upstream: str, listen: Address) -> bool:
+    parts = urlsplit(upstream)
+    port = parts.port or {"http": 80, "https": 443}[parts.scheme]
+    # Another name of this machine is not seen here: its first request would come back to it.
+    return port == listen.port and parts.hostname in {listen.host, *(() if listen.host else ("localhost", "127.0.0.1", "::1"))}
+
+
+__all__ = ["JTI_KEY", "LOG_KEY", "STORE", "Access", "Fault", "Loaded", "load", "load_access", "parse_address", "parse_base_url"]

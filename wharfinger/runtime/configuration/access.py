@@ -8,6 +8,7 @@ import yaml
 from wharfinger.runtime.configuration.users import read_users
 from wharfinger.runtime.settings import AclRule, PolicySettings, PolicyTest, User
 from wharfinger.runtime.yaml_nodes import Section
+from wharfinger.wire.scope import ScopeFault, parse_scope
 
 _TEXTS: Final = ("account", "type", "name", "service", "ip")
 
@@ -101,15 +102,28 @@ def _accounts(match: Section, policy: PolicySettings) -> tuple[str, ...] | None:
 def _test(section: Section) -> PolicyTest:
     texts = {
         name: section.text(name, default) or ""
-        for name, default in (("account", ""), ("type", "repository"), ("name", ""), ("service", ""), ("ip", ""))
+        for name, default in (("account", ""), ("type", "repository"), ("service", ""), ("ip", ""))
     }
+    texts["name"] = section.text("name", "", required=True) or ""
     labels = {}
     if (given := section.section("labels")) is not None:
         labels = {label: given.texts(label) for label in given.names()}
     actions, expect = section.texts("actions"), section.texts("expect")
-    if not actions:
+    if not section.has("actions") or section.is_empty_list("actions"):
         section.fault("actions", "is missing or empty: a test asks for something", "write actions: [pull]")
+    _can_be_asked(section, texts["type"], texts["name"], actions)
     if not section.has("expect") and not section.is_empty_list("expect"):
         section.fault("expect", "is missing", "write what must be granted: expect: [pull], or [] for nothing")
     section.done()
     return PolicyTest(section.line, **texts, labels=labels, actions=actions, expect=expect, column=section.column)
+
+
+def _can_be_asked(section: Section, kind: str, name: str, actions: tuple[str, ...]) -> None:
+    # What no request can ask would be tested as if one could.
+    if not name or not actions:
+        return  # told already
+    scope = parse_scope(f"{kind}:{name}:{','.join(actions)}")
+    if isinstance(scope, ScopeFault):
+        section.fault("name", f"no request can ask for it: {scope.problem}", "write a type, name and actions that clients send")
+    elif scope.type != kind or set(scope.actions) != set(actions):
+        section.fault("actions", "are not a list of single words", "write actions: [pull, push], and a type without brackets")

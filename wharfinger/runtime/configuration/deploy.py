@@ -7,7 +7,7 @@ from ipaddress import ip_address
 from typing import Final
 from urllib.parse import urlsplit
 
-from wharfinger.runtime.configuration.texts import NAME, networks, parse_address, parse_base_url
+from wharfinger.runtime.configuration.texts import NAME, networks, parse_address, parse_base_url, parse_url
 from wharfinger.runtime.durations import parse_duration
 from wharfinger.runtime.settings import DeploySettings, DockerTarget, Match, Rule, Secret, Target, WebhookTarget
 from wharfinger.runtime.yaml_nodes import Section
@@ -99,7 +99,7 @@ def _webhook(name: str, section: Section) -> WebhookTarget | None:
     url = section.expanded("url", required=True)
     if url is not None:
         try:
-            parse_base_url(url)
+            parse_url(url)
         except ValueError as error:
             section.fault("url", str(error), "write https://HOST/PATH")
     secret = section.secret("secret", required=True)

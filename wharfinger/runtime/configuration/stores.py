@@ -8,6 +8,10 @@ from wharfinger.runtime.durations import parse_duration
 from wharfinger.runtime.settings import CHECKPOINT_EVERY_S, LogSettings, Secret, Witness
 from wharfinger.runtime.yaml_nodes import Section
 
+STORE: Final = "store"
+"""The embedded store's folder below ``data``, from the first `up` there on."""
+LEDGER: Final = "ledger.db"
+"""The ledger below ``data``, unless the file names another."""
 LOG_KEY: Final = "log.key"
 """The log's own key below ``data``, unless the file names another."""
 MIN_CHECKPOINT_S: Final = 1.0
@@ -26,7 +30,7 @@ def read_redis(section: Section | None) -> str | None:
 
 def read_ledger(section: Section | None, data: Path) -> tuple[str, LogSettings]:
     """The ledger's SQLAlchemy URL, and how its log is signed."""
-    default = f"sqlite:///{data.absolute() / 'ledger.db'}"
+    default = f"sqlite:///{data.absolute() / LEDGER}"
     if section is None:
         return default, _log(None, data)
     url, log = section.expanded("url") or default, _log(section, data)
@@ -43,8 +47,6 @@ def _log(section: Section | None, data: Path) -> LogSettings:
     if section is None:
         return LogSettings(key=_read_if_there(file), key_file=file)
     named = section.path_of("log_key_file")
-    if named is not None:
-        section.require_file("log_key_file", named, "restore it, or make one as docs/audit.md shows")
     every = section.parsed("checkpoint_every", parse_duration, "write 60s", default=CHECKPOINT_EVERY_S)
     if every < MIN_CHECKPOINT_S:
         section.fault("checkpoint_every", f"is below {MIN_CHECKPOINT_S:.0f} s", "write 60s")
@@ -56,6 +58,7 @@ def _log(section: Section | None, data: Path) -> LogSettings:
         checkpoint_every_s=every,
         witnesses=tuple(_witness(entry) for entry in section.sections("witnesses")),
         line=section.line,
+        lines={name: section.line_of(name) for name in ("log_key_file", "origin", "former_vkeys") if section.has(name)},
     )
 
 
@@ -69,7 +72,7 @@ def _witness(section: Section) -> Witness:
 
 
 def _read_if_there(file: Path) -> Secret | None:
-    # A machine that runs no workers signs no checkpoints, and needs no key for it.
+    # A machine that runs no workers signs no checkpoints, and needs no key for it: who does sign is told that it is missing.
     try:
         return Secret(file.read_bytes())
     except OSError:

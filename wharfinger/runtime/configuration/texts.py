@@ -26,7 +26,14 @@ def parse_address(text: str) -> Address:
 
 
 def parse_base_url(text: str) -> str:
-    """An http or https URL with a host and without credentials; no slash at its end. Raises ValueError, without the text."""
+    """An http or https URL that paths are put behind; no slash at its end. Raises ValueError, without the text."""
+    if "?" in text or "#" in text:
+        raise ValueError("has a ? or #, behind which no path can stand")
+    return parse_url(text).rstrip("/")
+
+
+def parse_url(text: str) -> str:
+    """An http or https URL with a host and without credentials. Raises ValueError, without the text."""
     if scheme(text) not in {"http", "https"} or not urlsplit(text).hostname:
         raise ValueError("is no http:// or https:// URL with a host")
     if urlsplit(text).username is not None or urlsplit(text).password is not None:
@@ -34,7 +41,7 @@ def parse_base_url(text: str) -> str:
     if not (text.isascii() and text.isprintable()) or " " in text:
         # Else it would be found out with the first request, and tried again for days.
         raise ValueError("holds a space or another letter that a URL must write as %20 and the like")
-    return text.rstrip("/")
+    return text
 
 
 def scheme(url: str) -> str:

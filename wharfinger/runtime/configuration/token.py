@@ -2,15 +2,19 @@
 
 import base64
 import binascii
+import os
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
 from wharfinger.runtime.configuration.server import read_pair
+from wharfinger.runtime.configuration.stores import LEDGER, STORE
 from wharfinger.runtime.configuration.texts import NAME
 from wharfinger.runtime.settings import KeyIdForm, Secret, ServiceSettings, SigningKey, SubjectForm, TlsPair, TokenSettings, X5c
 from wharfinger.runtime.yaml_nodes import Section
 
+JTI_KEY: Final = "jti.key"
+"""The key of token ids below ``data``, unless the file names another."""
 MIN_JTI_KEY: Final = 32
 DAY_S: Final = 86_400
 MIN_EXPIRATION_S: Final = 60
@@ -21,7 +25,9 @@ FIRST_KEY: Final = "first"
 """The id of the pair that stands as docker_auth has it."""
 
 
-def read_token(section: Section | None, server_pair: TlsPair | None, data: Path, *, embedded: bool) -> TokenSettings | None:
+def read_token(
+    section: Section | None, server_pair: TlsPair | None, data: Path, *, embedded: bool, started: bool
+) -> TokenSettings | None:
     """The section; None where it has faults.
 
     Args:
@@ -29,6 +35,7 @@ def read_token(section: Section | None, server_pair: TlsPair | None, data: Path,
         server_pair: signs when no pair is named here, as in docker_auth.
         data: where the jti key is unless the file says otherwise.
         embedded: this process is the only token service, so a key under ``data`` will do.
+        started: that key must be there; else it may be missing until the first start.
     """
     if section is None:
         return None
@@ -43,6 +50,10 @@ def read_token(section: Section | None, server_pair: TlsPair | None, data: Path,
         section.fault("algorithm", f"{algorithm!r} is none for RSA keys", remedy)
     legacy_off = section.flag("disable_legacy_key_id")
     default = _service(section, ServiceSettings(KeyIdForm.RFC7638 if legacy_off else KeyIdForm.LIBTRUST), keys)
+    if legacy_off and default.key_id is KeyIdForm.LIBTRUST:
+        section.fault(
+            "key_id", "is libtrust beside disable_legacy_key_id: true, which says the opposite", "keep one of the two"
+        )
     services_section = section.section("services")
     services = {}
     if services_section is not None:
@@ -51,7 +62,7 @@ def read_token(section: Section | None, server_pair: TlsPair | None, data: Path,
             if one is not None:
                 services[name] = _service(one, default, keys)
                 one.done()
-    jti_keys = read_jti_keys(section, data, embedded=embedded)
+    jti_keys = read_jti_keys(section, data, embedded=embedded, started=started)
     subject = section.choice("subject", SubjectForm, SubjectForm.WITH_ID)
     since = section.parsed("jti_since", _moment, "write 2026-12-01T00:00:00Z", default=0) or None
     section.done(ours=False)
@@ -60,16 +71,22 @@ def read_token(section: Section | None, server_pair: TlsPair | None, data: Path,
     return TokenSettings(issuer, expiration, keys, jti_keys, algorithm, default, services, subject, since)
 
 
-def read_jti_keys(section: Section, data: Path, *, embedded: bool) -> tuple[Secret, ...]:
-    """The keys that prove token ids: base64, a key a line."""
+def read_jti_keys(section: Section, data: Path, *, embedded: bool, started: bool) -> tuple[Secret, ...]:
+    """The keys that prove token ids: base64, a key a line. None where the first start will make one."""
     file = section.path_of("jti_key_file")
     if file is None:
         if not embedded:
             remedy = "name a file that all token services share; `wharfinger init` makes one"
             section.fault("jti_key_file", "is missing, and redis.url is set", remedy)
             return ()
-        file = data / "jti.key"
+        file = data / JTI_KEY
         section.faults.files.add(file)
+        if not os.path.lexists(file):
+            if not started and not any((data / one).exists() for one in (STORE, LEDGER)):
+                return ()
+            remedy = f"restore it: by a new one, which `wharfinger init {data}` makes, older ids count as forged"
+            section.fault("jti_key_file", f"there is no {file}", remedy)
+            return ()
     try:
         lines = file.read_text("ascii").split()
         keys = tuple(Secret(base64.b64decode(line, validate=True)) for line in lines)
@@ -79,6 +96,7 @@ def read_jti_keys(section: Section, data: Path, *, embedded: bool) -> tuple[Secr
         return ()
     if not keys or any(len(key.reveal()) < MIN_JTI_KEY for key in keys):
         section.fault("jti_key_file", f"{file} holds no key, or one below {MIN_JTI_KEY} bytes", "`wharfinger init` makes one")
+    section.warn_if_open("jti_key_file", file)
     return keys
 
 
@@ -125,6 +143,8 @@ def _key(section: Section) -> SigningKey:
         if path is not None:
             section.require_file(what, path, "correct the path")
     signs_from = section.parsed("signs_from", _moment, "write 2026-12-01T00:00:00Z", default=0)
+    if section.has("signs_from") and not section.has("key"):
+        section.fault("signs_from", "stands at a certificate without its key, which never signs", "add key, or leave it out")
     section.done()
     return SigningKey(name, certificate or Path(), key, signs_from, section.line, section.column)
 

@@ -79,7 +79,7 @@ class LogSettings:
     """How the log's checkpoints are signed.
 
     ``key``: an Ed25519 key, PEM; None: this machine has none. ``origin``: the log's name; empty: made of the key.
-    ``former_vkeys``: keys whose checkpoints still count.
+    ``former_vkeys``: keys whose checkpoints still count. ``lines``: where each setting stands that the file has, for faults.
     """
 
     key: Secret | None
@@ -89,6 +89,7 @@ class LogSettings:
     checkpoint_every_s: float = CHECKPOINT_EVERY_S
     witnesses: tuple[Witness, ...] = ()
     line: int = 0
+    lines: Mapping[str, int] = field(default_factory=dict, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -67,20 +67,43 @@ def test_every_setting(folder: Path) -> None:
 
 
 def test_without_a_key_there_is_a_warning(folder: Path) -> None:
-    """A machine that runs no workers needs none; the others are told."""
+    """It is told where there is a trail to sign: of a registry's events, or by a section of its own."""
     (folder / "log.key").unlink()
     assert check(folder) == (1, [(0, "ledger.log_key_file", True)])
+    config = folder / "wharfinger.yml"
+    config.write_text(config.read_text().partition("\nnotifier:")[0])
+    assert check(folder) == (0, [])
+    begins = write(folder, "  origin: registry.example/audit\n")
+    assert check(folder) == (1, [(begins + 1, "ledger.log_key_file", True)])
+
+
+NEEDS_KEY = (("up",), ("work",))
+NEEDS_NONE = (("serve", "auth"), ("serve", "notifier"), ("keys", "bundle"))
+
+
+@pytest.mark.parametrize("asked", ["strict: true\n", "ledger: {log_key_file: log.key}\n"])
+def test_who_misses_the_key(folder: Path, asked: str) -> None:
+    """Where it is asked for by name, or every warning is a fault: who signs does not start without; who does not sign, does.
+
+    Exit code 3: nobody runs the store, which is looked for once there are no faults.
+    """
+    (folder / "log.key").unlink()
+    (folder / "wharfinger.yml").write_text(asked + (folder / "wharfinger.yml").read_text())
+    ends = {one: CliRunner().invoke(main, [*one, "--data", str(folder)]) for one in (*NEEDS_KEY, *NEEDS_NONE)}
+    assert [ends[one].exit_code for one in NEEDS_KEY] == [2, 2]
+    assert all("log.key is not there, or cannot be read" in ends[one].stderr for one in NEEDS_KEY)
+    assert [ends[one].exit_code for one in NEEDS_NONE] == [3, 3, 0]
 
 
 @pytest.mark.parametrize(
     ("ledger", "expected"),
     [
         ("  log_key_file: nowhere.key\n", [(1, "ledger.log_key_file")]),
-        ("  log_key_file: jti.key\n", [(0, "ledger.log_key_file")]),
-        ("  origin: a b\n", [(0, "ledger.origin")]),
+        ("  log_key_file: jti.key\n", [(1, "ledger.log_key_file")]),
+        ("  checkpoint_every: 60s\n  origin: a b\n", [(2, "ledger.origin")]),
         ("  checkpoint_every: 500ms\n", [(1, "ledger.checkpoint_every")]),
         ("  checkpoint_every: 60\n", [(1, "ledger.checkpoint_every")]),
-        ("  former_vkeys: [x]\n", [(0, "ledger.former_vkeys")]),
+        ("  former_vkeys: [x]\n", [(1, "ledger.former_vkeys")]),
         ("  witness: []\n", [(1, "ledger.witness")]),
         ("  witnesses:\n    - {}\n", [(2, f"ledger.witnesses[0].{name}") for name in ("name", "url", "vkey")]),
         (
@@ -88,7 +111,7 @@ def test_without_a_key_there_is_a_warning(folder: Path) -> None:
             [(2, "ledger.witnesses[0].allow"), (2, "ledger.witnesses[0].url")],
         ),
         ("  witnesses:\n    - {name: a, url: 'https://x', vkey: x, y: z}\n", [(2, "ledger.witnesses[0].y")]),
-        ("  witnesses:\n    - {name: a, url: 'https://x', vkey: x}\n", [(2, "ledger.witnesses[].vkey")]),
+        ("  witnesses:\n    - {name: a, url: 'https://x', vkey: x}\n", [(2, "ledger.witnesses[0].vkey")]),
     ],
 )
 def test_every_fault_has_its_line(folder: Path, ledger: str, expected: list[tuple[int, str]]) -> None:
