@@ -52,7 +52,7 @@ class FirstHead(asyncio.Protocol):
         if self._passed:
             self._inner.data_received(data)
             return
-        if not self._held and not data.startswith(_POST[:1]):  # most requests: nothing of them is held
+        if not self._held and data and not data.startswith(_POST[:1]):  # most requests: nothing of them is held
             self._give_place()
             self._inner.data_received(data)
             return
