@@ -127,6 +127,7 @@ def run_sweep(settings: WorkerSettings, log: Log) -> int:
     while not _stopped(SWEEP_S):
         look += 1
         _look(sweep.run, log)
+        _look(sweep.make_room, log)
         if look % TIDY_EVERY == 0:
             # Whatever became of the look: tidying is what gives a full server room again.
             _look(sweep.tidy, log)

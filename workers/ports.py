@@ -222,6 +222,9 @@ class Housekeeping(Protocol):
     def tidy(self) -> int:
         """Trim streams behind what SQL has committed, remove orphaned spill files; how many things went."""
 
+    def make_room(self) -> int:
+        """Some of what SQL has committed, however young, when Redis' memory is short; how many entries went."""
+
 
 class Retention(Protocol):
     """Removing what the rules of retention let go."""
