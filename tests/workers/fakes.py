@@ -242,6 +242,7 @@ class MemoryOutbox:
             one.digest
             for seq, one in enumerate(self.ledger.records)
             if seq > mine.seq and one.action == "push" and one.object_kind in {"manifest", "index"} and _same_tag(mine, one)
+            if one.verdict == "exact"
         ]
         delivered = [
             row for row in self.ledger.rows.values() if row.state is DeliveryState.DELIVERED and row.claim.target == mine.target
