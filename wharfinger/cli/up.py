@@ -5,7 +5,9 @@ again; so is the store. After a kill -9 of this process the others end by themse
 """
 
 import fcntl
+import os
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import TextIO
 
@@ -60,15 +62,20 @@ def command(place: Place) -> None:
     if lock is None:
         click.echo(f"another `wharfinger up` runs on {settings.data}: stop it, or choose another folder with --data", err=True)
         sys.exit(EXIT_MISCONFIGURED)
+    with lock:
+        sys.exit(_run(place, settings))
+
+
+def _run(place: Place, settings: Settings) -> int:
     require_free_or_exit(settings.auth.server.listen, "server.addr")
     try:
         store = EmbeddedStore(settings) if settings.embedded else None
     except Misconfigured as fault:
         click.echo(str(fault), err=True)
-        sys.exit(EXIT_MISCONFIGURED)
+        return EXIT_MISCONFIGURED
     except Unavailable as fault:
         click.echo(str(fault), err=True)
-        sys.exit(EXIT_UNAVAILABLE)
+        return EXIT_UNAVAILABLE
     url = settings.auth.redis_url if store is None else store.url
     boards = Boards()
 
@@ -81,8 +88,7 @@ def command(place: Place) -> None:
 
     log = to_stderr("up")
     plan = ConfiguredPlan(place, settings, make, log)
-    with lock:
-        sys.exit(Supervisor(make(settings), log=log, first=ledger_spec(settings), plan=plan, external=store).run())
+    return Supervisor(make(settings), log=log, first=ledger_spec(settings), plan=plan, external=store).run()
 
 
 def _locked(data: Path) -> TextIO | None:
@@ -91,7 +97,10 @@ def _locked(data: Path) -> TextIO | None:
     A record lock is this process's alone: children do not inherit it, so the start after a kill -9 need not wait for them.
     """
     data.mkdir(mode=0o700, parents=True, exist_ok=True)
-    lock = (data / "up.lock").open("w")
+    # Nobody else's to open: a lock that another user may share keeps this one from being had alone.
+    lock = os.fdopen(os.open(data / "up.lock", os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600), "w")
+    with suppress(PermissionError):  # another user's of the same group, who may run it too
+        os.fchmod(lock.fileno(), 0o600)
     try:
         fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except (BlockingIOError, PermissionError):
