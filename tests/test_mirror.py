@@ -35,7 +35,6 @@ ELSEWHERE = {
     "wharfinger/cli/tour.py": "tests/real/test_pipe.py",
     "wharfinger/runtime/watching.py": "tests/real/test_reload.py",
     "workers/adapters/docker_engine.py": "tests/real/test_docker_target.py",
-    "workers/adapters/engine_api.py": "tests/real/test_docker_target.py",
     # What only joins others, or is only read through others.
     "authsvc/adapters/static_users.py": "tests/authsvc/test_issue.py",
     "authsvc/shadow/compare.py": "tests/real/test_shadow.py",

@@ -8,6 +8,7 @@ import random
 import signal
 import time
 from collections.abc import Callable, Mapping
+from types import TracebackType
 from typing import Final
 
 import redis
@@ -15,6 +16,7 @@ from redis.backoff import ConstantBackoff
 from redis.client import Pipeline
 from redis.retry import Retry
 from rq import Queue, SimpleWorker
+from rq.job import Job
 from rq.serializers import JSONSerializer
 
 from wharfinger.ledger.checkpoints import key_problem
@@ -22,7 +24,7 @@ from wharfinger.ledger.database import Database
 from wharfinger.ledger.errors import LedgerMisuse, LedgerUnavailable
 from wharfinger.ledger.log_keys import log_keys
 from wharfinger.runtime.errors import Misconfigured
-from wharfinger.runtime.log import Log, to_stderr
+from wharfinger.runtime.log import LibraryLog, Log, place_of, to_stderr
 from wharfinger.runtime.settings import WorkerSettings
 from wharfinger.wire import keys
 from wharfinger.wire.jti import JtiKeys
@@ -80,7 +82,7 @@ def run_settle(settings: WorkerSettings, log: Log) -> int:
         log=log,
     )
     settle.run()
-    return _work(settings.redis_url, keys.SETTLE_QUEUE, settle_table(settle, lambda: _clear(client)))
+    return _work(settings.redis_url, keys.SETTLE_QUEUE, settle_table(settle, lambda: _clear(client)), log)
 
 
 def run_making(settings: WorkerSettings, _log: Log) -> int:
@@ -102,7 +104,7 @@ def run_deliver(settings: WorkerSettings, log: Log) -> int:
         randomness=random.random,
         log=log,
     )
-    return _work(settings.redis_url, keys.DELIVER_QUEUE, deliver_table(deliver))
+    return _work(settings.redis_url, keys.DELIVER_QUEUE, deliver_table(deliver), log)
 
 
 def run_sweep(settings: WorkerSettings, log: Log) -> int:
@@ -127,6 +129,7 @@ def run_sweep(settings: WorkerSettings, log: Log) -> int:
     while not _stopped(SWEEP_S):
         look += 1
         _look(sweep.run, log)
+        _look(sweep.make_room, log)
         if look % TIDY_EVERY == 0:
             # Whatever became of the look: tidying is what gives a full server room again.
             _look(sweep.tidy, log)
@@ -169,21 +172,31 @@ def signing(settings: WorkerSettings, database: Database, log: Log) -> Sign | No
     return Sign(head=head, cosigners=CosignersInThreads(cosigns, log), every_ms=every_ms, clock=_now_ms, log=log)
 
 
-def _work(url: str, queue: str, table: Mapping[str, Task]) -> int:
-    job_class = table_job(table)
+def _work(url: str, queue: str, table: Mapping[str, Task], log: Log) -> int:
+    # Before RQ looks for a handler: its own prints an exception's text, which may hold what somebody sent.
+    LibraryLog.install(log)
     # RQ sets its own timeouts on the client it is given.
-    client = _redis(url)
+    worker_of(_redis(url), queue, table, log).work(logging_level="WARNING")
+    return STOPPED
+
+
+def worker_of(client: redis.Redis, queue: str, table: Mapping[str, Task], log: Log) -> "Worker":
+    """A worker of one queue and one table. A job that fails is an event of the log: of which kind, and where."""
+    job_class = table_job(table)
+
+    def failed(job: Job, kind: type[BaseException], _error: BaseException, trace: TracebackType | None) -> None:
+        log("job.failed", job=job.id, error=kind.__name__, **place_of(trace))
+
     # One queue a worker: with two, RQ loses the job of a worker that is killed between taking and starting it.
-    worker = Worker(
+    return Worker(
         [Queue(queue, connection=client, serializer=JSONSerializer, job_class=job_class)],
         connection=client,
         serializer=JSONSerializer,
         job_class=job_class,
+        exception_handlers=[failed],
         log_job_description=False,
         worker_ttl=WORKER_TTL_S,
     )
-    worker.work(logging_level="WARNING")
-    return STOPPED
 
 
 class Worker(SimpleWorker):

@@ -4,15 +4,16 @@ Then the next of the same target, for that is what its own wake-up found busy; a
 
 Crash after the claim: the lease runs out and another worker takes it. Crash after the target was asked, before the outcome is
 written: the target first puts in order what was begun, and is asked again with the same idempotency key unless that decided it.
-A worker that was stopped meanwhile learns so at its next step.
+A worker that was stopped meanwhile learns so at its next step. A mistake of ours is an attempt that failed, as any other: left
+in its lease, that delivery would be its target's oldest due one for ever, and all later ones would wait behind it.
 """
 
 from dataclasses import dataclass
 from typing import Final, assert_never
 
-from wharfinger.ledger.errors import LeaseLost
+from wharfinger.ledger.errors import LeaseLost, LedgerUnavailable
 from wharfinger.ledger.values import Claim, DeliveryState
-from wharfinger.runtime.log import Log
+from wharfinger.runtime.log import Log, place_of
 from wharfinger.wire.names import DeliveryId
 from workers.decide.guard import NEXT_LOOK_MS, QUICK_LOOKS_MS, Go, LookAgain, Stop, after_looking, before_looking
 from workers.decide.order import Order
@@ -60,14 +61,27 @@ class Deliver:
             return None
         claim = held.claim
         try:
-            with held.kept():
-                step = self._carry_on(held)
-            self._write(held, step)
+            step = self._attempt(held)
         except LeaseLost:
             self.log("delivery.lease_lost", delivery=claim.id, attempt=claim.attempt)
             return None
         self.log("delivery.step", delivery=claim.id, target=claim.target, attempt=claim.attempt, step=_name(step))
         return claim.target
+
+    def _attempt(self, held: Held) -> Step:
+        try:
+            with held.kept():
+                step = self._carry_on(held)
+            self._write(held, step)
+        except (LeaseLost, LedgerUnavailable):
+            raise
+        except Exception as error:  # noqa: BLE001 - a delivery's outermost frame: whatever it is, the others go on
+            kind = type(error).__name__
+            self.log("delivery.mistaken", delivery=held.claim.id, error=kind, **place_of(error.__traceback__))
+            # Without the exception's text: it may hold what somebody sent.
+            step = later(f"a mistake of ours: {kind}", attempt=held.claim.attempt, jitter=self.randomness())
+            self._write(held, step)
+        return step
 
     def _carry_on(self, held: Held) -> Step:
         claim = held.claim

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Protocol
 
 from wharfinger.ledger.checkpoint import Nothing, Refuse, SignedCheckpoint
@@ -47,6 +48,28 @@ class Batch:
             (stream, tuple(one for one in those if stream != keys.EVENTS or one not in left)) for stream, those in self.ids
         )
         return Batch(self.records, tuple(one for _, one in kept), tuple(pair for pair in ids if pair[1]), kept_ids)
+
+    def parts(self, most: int) -> Iterator[Batch]:
+        """The batch in its order: in parts whose bodies take so many bytes as they came, or are one. All records come first."""
+        bounds = [0]
+        taken = 0
+        for at, one in enumerate(self.notifications):
+            taken += one.notification.size
+            if taken > most and at > bounds[-1]:
+                bounds.append(at)
+                taken = one.notification.size
+        if len(bounds) == 1:
+            yield self
+            return
+        named = set(self.notification_ids)
+        others = (
+            (stream, tuple(one for one in those if stream != keys.EVENTS or one not in named)) for stream, those in self.ids
+        )
+        if self.records:
+            yield Batch(self.records, (), tuple(pair for pair in others if pair[1]), ())
+        for start, end in pairwise([*bounds, len(self.notifications)]):
+            ids = self.notification_ids[start:end]
+            yield Batch((), self.notifications[start:end], ((keys.EVENTS, ids),), ids)
 
 
 class Streams(Protocol):
@@ -198,6 +221,9 @@ class Housekeeping(Protocol):
 
     def tidy(self) -> int:
         """Trim streams behind what SQL has committed, remove orphaned spill files; how many things went."""
+
+    def make_room(self) -> int:
+        """Some of what SQL has committed, however young, when Redis' memory is short; how many entries went."""
 
 
 class Retention(Protocol):

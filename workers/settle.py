@@ -2,13 +2,17 @@
 
 Crash before the ledger's commit: the batch is pending and comes again. After it, before the acknowledgement: it comes again and
 writes nothing new. After the acknowledgement, before the wake-ups: sweep finds the deliveries that are due.
+
+Nothing that was posted may block what comes behind it: a part of a batch is one transaction, and bounded by what its bodies
+take when they are expanded; what a mistake of ours cannot settle is quarantined, alone.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from wharfinger.runtime.log import Log
+from wharfinger.ledger.values import Entry
+from wharfinger.runtime.log import Log, place_of
 from wharfinger.wire.codec import UnreadableRecord
 from wharfinger.wire.event import parse_envelope
 from wharfinger.wire.issuance import Issuance
@@ -24,6 +28,7 @@ from workers.decide.plan import (
     accounts_to_infer,
     hear,
     heard_just_now,
+    mistaken,
     unreadable,
     with_new,
 )
@@ -31,6 +36,13 @@ from workers.ports import Batch, Bodies, Clock, IssuanceLookup, SettledLedger, S
 
 CANDIDATES_MS: Final = 25 * 3_600_000
 """How far back a token may lie that an event without an id belongs to: its life, and the longest upload after it."""
+PART_BYTES: Final = 1024 * 1024
+"""Of bodies as they came, some ten times as much in memory. Two hundred usual ones are less; the smallest events it may hold
+are twenty-five thousand, which one transaction writes in seconds."""
+TURN_MS: Final = 60_000
+"""A job's time would be over in the middle of a batch, where there is no end of work."""
+MISTAKES: Final = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError, MemoryError)
+"""What a mistake of ours raises about some content. Not the end of a job's time, which tells nothing about it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +59,7 @@ class Settle:
     log: Log
 
     def run(self) -> int:
-        """Settle until the streams are empty.
+        """Settle until the streams are empty, or others must have their turn.
 
         Returns:
             how many records were written.
@@ -55,10 +67,31 @@ class Settle:
         Raises:
             Unavailable: Redis or the ledger did not answer; nothing was lost.
         """
+        until = self.clock() + TURN_MS
         written = 0
         while batch := self.streams.next():
-            written += self._settle(batch)
+            written += sum(self._part(part) for part in batch.parts(PART_BYTES))
+            if self.clock() >= until:
+                self.wake_ups.settle()
+                break
         return written
+
+    def _part(self, part: Batch) -> int:
+        try:
+            return self._settle(part)
+        except MISTAKES as error:
+            self.log("batch.mistaken", error=type(error).__name__, **place_of(error.__traceback__))
+        return sum(self._alone(one) for one in part.parts(0))
+
+    def _alone(self, one: Batch) -> int:
+        try:
+            return self._settle(one)
+        except MISTAKES as error:
+            if not one.notifications:
+                raise  # records of our own services: not for an outsider to choose, and too dear to be lost
+            kind = type(error).__name__
+            readings = [mistaken(stored.notification, self._body(stored), kind) for stored in one.notifications]
+            return self._commit(one, self.planner.plan(readings, {}, now_ms=self.clock()), self.clock())
 
     def _settle(self, batch: Batch) -> int:
         readings = tuple(self._read(batch))
@@ -77,6 +110,9 @@ class Settle:
             readings = tuple(one for one in readings if not (isinstance(one, Heard) and one.notification in early))
             self.log("events.early", notifications=len(early))
         entries = self.planner.plan(readings, issuances, self._candidates(readings, now_ms), now_ms=now_ms)
+        return self._commit(batch, entries, now_ms)
+
+    def _commit(self, batch: Batch, entries: Sequence[Entry], now_ms: int) -> int:
         settled = self.ledger.commit(entries, now_ms=now_ms)
         self.streams.acknowledge(batch)
         self.bodies.forget(batch.notifications)
@@ -114,3 +150,9 @@ class Settle:
         except UnreadableRecord as fault:
             return (unreadable(notification, str(fault), b""),)
         return hear(notification, body, parse_envelope(body))
+
+    def _body(self, stored: StoredNotification) -> bytes:
+        try:
+            return self.bodies.read(stored)
+        except UnreadableRecord:
+            return b""

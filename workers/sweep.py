@@ -29,6 +29,12 @@ class Sweep:
         if self.streams.lag():
             self.wake_ups.settle()
 
+    def make_room(self) -> None:
+        """Drop what SQL has committed, though others could still read it, when Redis' memory is running short."""
+        removed = self.housekeeping.make_room()
+        if removed:
+            self.log("sweep.made_room", removed=removed)
+
     def tidy(self) -> None:
         """Drop what SQL has committed long ago and nobody needs: old stream entries, orphaned spill files."""
         removed = self.housekeeping.tidy()

@@ -242,6 +242,7 @@ class MemoryOutbox:
             one.digest
             for seq, one in enumerate(self.ledger.records)
             if seq > mine.seq and one.action == "push" and one.object_kind in {"manifest", "index"} and _same_tag(mine, one)
+            if one.verdict == "exact"
         ]
         delivered = [
             row for row in self.ledger.rows.values() if row.state is DeliveryState.DELIVERED and row.claim.target == mine.target
@@ -406,9 +407,11 @@ class KnownDestinations:
 
 @dataclass
 class MemoryHousekeeping:
-    """``Housekeeping``: of things by age, each committed or not."""
+    """``Housekeeping``: of things by age, each committed or not. ``short``: of memory."""
 
     old_and_committed: int = 0
+    young_and_committed: int = 0
+    short: bool = False
     gone: bool = False
 
     def tidy(self) -> int:
@@ -416,4 +419,14 @@ class MemoryHousekeeping:
         if self.gone:
             raise Unavailable("the store is gone")
         removed, self.old_and_committed = self.old_and_committed, 0
+        return removed
+
+    def make_room(self) -> int:
+        """Remove what is committed, when it must be."""
+        if self.gone:
+            raise Unavailable("the store is gone")
+        if not self.short:
+            return 0
+        removed, self.old_and_committed = self.old_and_committed + self.young_and_committed, 0
+        self.young_and_committed = 0
         return removed

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from tests.real.conftest import wait_until
+from tests.stores import in_process
 from tests.wharfinger.ledger import logs
 from tests.witness import Witness, serving
 from wharfinger.cli.generate import new_log_key
@@ -18,7 +19,8 @@ from wharfinger.runtime import settings
 from wharfinger.runtime.errors import Misconfigured
 from wharfinger.runtime.log import discard
 from wharfinger.runtime.settings import DeploySettings, LogSettings, Secret, WorkerSettings
-from workers.app import signing
+from wharfinger.wire import jobs
+from workers.app import signing, worker_of
 
 PEM = new_log_key()
 
@@ -75,3 +77,23 @@ def test_a_signed_log_wants_its_key(tmp_path: Path, key: bytes | None, problem: 
     sign.run()
     with pytest.raises(Misconfigured, match=f"{problem}.*restore log.key from a backup"):
         signing(configured(tmp_path, key), database, discard)
+
+
+def test_a_job_that_fails_is_an_event() -> None:
+    """Of which kind, and where; its text may hold what somebody sent, and stands nowhere."""
+    logged: list[dict[str, Any]] = []
+
+    def fail() -> None:
+        raise KeyError("s3cret")
+
+    def log(event: str, /, **fields: Any) -> None:
+        logged.append({"event": event, **fields})
+
+    client = in_process().client()
+    worker = worker_of(client, "q", {jobs.SETTLE: fail}, log)
+    job = worker.queues[0].enqueue(jobs.SETTLE, failure_ttl=60)
+    worker.execute_job(job, worker.queues[0])
+    (told,) = logged
+    assert (told["event"], told["job"], told["error"]) == ("job.failed", job.id, "KeyError")
+    assert told["file"] == __file__
+    assert "s3cret" not in str(told)

@@ -1,8 +1,10 @@
 """Delivering: a due row is guarded, sent under its lease, and its outcome written; every way in which it may end."""
 
+from dataclasses import replace
+
 import pytest
 
-from tests.workers.fakes import KnownDestinations, KnownTags, MemoryLedger, MemoryOutbox, RecordingTarget, Told
+from tests.workers.fakes import KnownDestinations, KnownTags, MemoryHeld, MemoryLedger, MemoryOutbox, RecordingTarget, Told
 from wharfinger.ledger.errors import LedgerUnavailable
 from wharfinger.ledger.record import AuditRecord, Personal, RecordKind
 from wharfinger.ledger.values import DeliveryState, Entry, NewDelivery
@@ -341,6 +343,42 @@ def test_a_target_that_cannot_be_reached() -> None:
     assert house.run() == (DeliveryState.WAITING, "nobody there")
 
 
+class Mistaken(RecordingTarget):
+    """A target whose adapter has a mistake that one of its orders brings out."""
+
+    def send(self, order: Order, lease: Lease) -> Sent:
+        """Raise what no adapter should."""
+        if order.delivery_id == PUSH:
+            raise KeyError("s3cret")
+        return super().send(order, lease)
+
+
+def test_a_mistake_of_ours_is_an_attempt_that_failed() -> None:
+    """The target's next delivery goes on at once; this one is tried again later, and is a dead letter in the end."""
+    house, mistaken = House(), Mistaken()
+    house.destinations.add("hook", mistaken)
+    house.tags.tags["main", "shop/cart", "v2"] = OTHER
+    house.push(DeliveryId("dlv_2"), tag="v2", digest=OTHER)
+    assert house.run() == (DeliveryState.WAITING, "a mistake of ours: KeyError")
+    assert [order.delivery_id for order in mistaken.orders] == ["dlv_2"]
+    (told,) = [one for one in house.logged if one["event"] == "delivery.mistaken"]
+    assert (told["delivery"], told["error"]) == (PUSH, "KeyError")
+    assert "s3cret" not in str(house.logged)
+    for _ in range(MAX_ATTEMPTS - 2):
+        house.now_ms = house.ledger.rows[PUSH].due_at
+        assert house.run()[0] is DeliveryState.WAITING
+    house.now_ms = house.ledger.rows[PUSH].due_at
+    assert house.run()[0] is DeliveryState.FAILED
+
+
+def test_a_reason_that_cannot_be_written() -> None:
+    """Neither does what a target said, and the ledger cannot hold, stop the target's other deliveries."""
+    house = House()
+    house.target.answer = Failed("\ud800")
+    house.deliver = replace(house.deliver, outbox=Unwriting(house.ledger, lambda: house.now_ms))
+    assert house.run() == (DeliveryState.WAITING, "a mistake of ours: UnicodeEncodeError")
+
+
 def test_after_a_crash_the_same_order_comes_again() -> None:
     """A worker died after asking the target: the next one asks with the same id, and the target did it once."""
     house = House()
@@ -370,6 +408,24 @@ def _order(ident: DeliveryId) -> Order:
         "",
     )
     return Order(delivery_id=ident, pushed_at_ms=0, attempt=1, **texts)
+
+
+class Strict(MemoryHeld):
+    """A claim that writes UTF-8 alone, as SQL does."""
+
+    def finish(self, state: DeliveryState, reason: str) -> None:
+        """End it."""
+        reason.encode()
+        super().finish(state, reason)
+
+
+class Unwriting(MemoryOutbox):
+    """An outbox that gives such claims."""
+
+    def claim(self, delivery: DeliveryId) -> MemoryHeld | None:
+        """Take one."""
+        held = super().claim(delivery)
+        return None if held is None else Strict(held.row, held.claim, held.clock)
 
 
 class Unwritable(MemoryOutbox):

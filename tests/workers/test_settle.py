@@ -1,6 +1,8 @@
 """Settling: batches become ledger rows once, in an order that a crash at any step only repeats."""
 
 import json
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -8,16 +10,17 @@ import pytest
 from tests.workers.fakes import Entries, KnownIssuances, MemoryBodies, MemoryLedger, Told
 from wharfinger.ledger.errors import LedgerUnavailable
 from wharfinger.ledger.record import RecordKind
+from wharfinger.ledger.values import Entry
 from wharfinger.runtime.settings import DeploySettings, Match, Rule
 from wharfinger.wire.issuance import Credential, Issuance, Refusal
 from wharfinger.wire.jti import JtiKeys, mint
 from wharfinger.wire.names import Account, Jti
 from wharfinger.wire.notification import Notification, StoredNotification, compress
 from wharfinger.wire.scope import Scope
-from workers.decide.plan import Planner, Unreadable
+from workers.decide.plan import Heard, Planner, Reading, Unreadable
 from workers.decide.rules import compile_rules
 from workers.errors import Unavailable
-from workers.settle import Settle
+from workers.settle import PART_BYTES, TURN_MS, Settle
 
 NOW_MS = 1_795_477_900_000
 KEYS = JtiKeys((b"k" * 32,))
@@ -124,6 +127,52 @@ def test_until_nothing_is_left() -> None:
     assert house.journal.count("committed") == 3
     assert (house.streams.pending, house.streams.lag()) == ({}, False)
     assert house.settle.run() == 0
+
+
+def test_big_bodies_are_settled_a_few_at_a_time() -> None:
+    """A batch takes no more memory and time at once than its parts: however many big bodies wait, they do not end the worker."""
+    house = House(ISSUANCE)
+    house.streams.add(ISSUANCE, *(post(event(f"e{n}"), size=PART_BYTES // 2) for n in range(4)), post(event("e5")))
+    assert house.settle.run() == 6
+    assert house.journal.count("committed") == 4
+    assert house.verdicts() == [("exact", "")] * 5
+    assert not house.streams.pending
+
+
+def test_an_endless_stream_lets_the_job_end() -> None:
+    """After its time it ends between two batches, and wakes the next: RQ would end it within one."""
+    house = House(ISSUANCE)
+    house.streams.size = 1
+    house.streams.add(post(event("e1")), post(event("e2")))
+    times = iter([NOW_MS, NOW_MS, NOW_MS + TURN_MS])
+    assert replace(house.settle, clock=lambda: next(times)).run() == 1
+    assert (len(house.streams.unread), house.told.settles) == (1, 1)
+
+
+class Mistaken(Planner):
+    """A planner with a mistake that one content brings out."""
+
+    def plan(self, readings: Sequence[Reading], *others: Any, **named: Any) -> list[Entry]:
+        """Raise what no planner should."""
+        if any(isinstance(one, Heard) and one.event.tag == "odd" for one in readings):
+            raise KeyError("s3cret")
+        return super().plan(readings, *others, **named)
+
+
+def test_a_mistake_of_ours_stops_nothing() -> None:
+    """What it was made on is quarantined, whole and alone; what came with it is settled as ever."""
+    house = House(ISSUANCE)
+    odd = post(event("e2", tag="odd"))
+    house.streams.add(post(event("e1")), odd, post(event("e3")))
+    settle = replace(house.settle, planner=Mistaken(KEYS, RULES))
+    assert settle.run() == 3
+    assert not house.streams.pending
+    assert house.verdicts() == [("exact", "")] * 2
+    (kept,) = [one for one in house.ledger.records if one.kind is RecordKind.QUARANTINE]
+    assert (kept.reason, kept.size) == ("a mistake of ours: KeyError", odd.notification.size)
+    (told,) = [one for one in house.logged if one["event"] == "batch.mistaken"]
+    assert told["error"] == "KeyError"
+    assert "s3cret" not in str(house.logged)
 
 
 def test_a_batch_knows_its_own_tokens() -> None:

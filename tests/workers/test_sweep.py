@@ -113,3 +113,15 @@ def test_tidying_says_how_much_went() -> None:
     house.sweep.tidy()
     house.sweep.tidy()
     assert house.logged == [{"event": "sweep.tidied", "removed": 3}]
+
+
+def test_room_is_made_only_when_memory_is_short() -> None:
+    """Then also of what others could still read, and it is said."""
+    house = House()
+    house.housekeeping.young_and_committed = 3
+    house.sweep.make_room()
+    assert house.logged == []
+    house.housekeeping.short = True
+    house.sweep.make_room()
+    house.sweep.make_room()
+    assert house.logged == [{"event": "sweep.made_room", "removed": 3}]

@@ -6,10 +6,10 @@ from ipaddress import ip_address
 
 import click
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
 from wharfinger.cli.loading import Place, access_or_exit, placed
+from wharfinger.cli.texts import in_markup
 from wharfinger.cli.trace import people_console
 from wharfinger.policy import Policy, Request, compile_acl
 from wharfinger.policy.address import Address
@@ -94,22 +94,22 @@ def show(explained: Explanation, notes: list[str], console: Console) -> None:
     """Print an explanation: the answer, why, and a row for each rule that was looked at."""
     request, granted = explained.request, explained.decision.granted
     who, what = request.account or "anonymous", f"{request.type}:{request.name}"
-    answer = f"[green]granted {escape(', '.join(granted))}[/green]" if granted else "[red]granted nothing[/red]"
+    answer = f"[green]granted {in_markup(', '.join(granted))}[/green]" if granted else "[red]granted nothing[/red]"
     console.print(
-        f"[bold]{escape(who)}[/bold] on [bold]{escape(what)}[/bold]: {answer} of {escape(', '.join(request.actions))}"
+        f"[bold]{in_markup(who)}[/bold] on [bold]{in_markup(what)}[/bold]: {answer} of {in_markup(', '.join(request.actions))}"
     )
-    console.print(escape(f"{explained.why[:1].upper()}{explained.why[1:]}."))
+    console.print(in_markup(f"{explained.why[:1].upper()}{explained.why[1:]}."))
     if explained.examined:
         table = Table(box=None, pad_edge=False, show_edge=False)
         for heading in ("rule", "line", "", "why", "comment"):
             table.add_column(heading, overflow="fold")
         for one in explained.examined:
             word = "[green]matches[/green]" if one.matched else "[dim]no[/dim]"
-            table.add_row(str(one.index), str(one.line), word, escape(_reasons(one)), escape(one.comment))
+            table.add_row(str(one.index), str(one.line), word, in_markup(_reasons(one)), in_markup(one.comment))
         console.print()
         console.print(table)
     for note in notes:
-        console.print(f"[yellow]Note:[/yellow] {escape(note)}.")
+        console.print(f"[yellow]Note:[/yellow] {in_markup(note)}.")
 
 
 def _reasons(one: Examined) -> str:

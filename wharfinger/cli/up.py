@@ -5,7 +5,9 @@ again; so is the store. After a kill -9 of this process the others end by themse
 """
 
 import fcntl
+import os
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import TextIO
 
@@ -19,7 +21,7 @@ from wharfinger.cli.supervise import Spec, Supervisor
 from wharfinger.cli.work import ledger_spec, worker_specs
 from wharfinger.runtime import embedded
 from wharfinger.runtime.errors import Misconfigured, Unavailable
-from wharfinger.runtime.log import to_stderr
+from wharfinger.runtime.log import Log, to_stderr
 from wharfinger.runtime.settings import Settings
 
 EXIT_MISCONFIGURED = 2
@@ -62,15 +64,20 @@ def command(place: Place) -> None:
     if lock is None:
         click.echo(f"another `wharfinger up` runs on {settings.data}: stop it, or choose another folder with --data", err=True)
         sys.exit(EXIT_MISCONFIGURED)
+    with lock:
+        sys.exit(_run(place, settings, log))
+
+
+def _run(place: Place, settings: Settings, log: Log) -> int:
     require_free_or_exit(settings.auth.server.listen, "server.addr")
     try:
         store = EmbeddedStore(settings) if settings.embedded else None
     except Misconfigured as fault:
         click.echo(str(fault), err=True)
-        sys.exit(EXIT_MISCONFIGURED)
+        return EXIT_MISCONFIGURED
     except Unavailable as fault:
         click.echo(str(fault), err=True)
-        sys.exit(EXIT_UNAVAILABLE)
+        return EXIT_UNAVAILABLE
     url = settings.auth.redis_url if store is None else store.url
     boards = Boards()
 
@@ -82,8 +89,7 @@ def command(place: Place) -> None:
         ]
 
     plan = ConfiguredPlan(place, settings, make, log, signs=True)
-    with lock:
-        sys.exit(Supervisor(make(settings), log=log, first=ledger_spec(settings), plan=plan, external=store).run())
+    return Supervisor(make(settings), log=log, first=ledger_spec(settings), plan=plan, external=store).run()
 
 
 def _locked(data: Path) -> TextIO | None:
@@ -92,7 +98,10 @@ def _locked(data: Path) -> TextIO | None:
     A record lock is this process's alone: children do not inherit it, so the start after a kill -9 need not wait for them.
     """
     data.mkdir(mode=0o700, parents=True, exist_ok=True)
-    lock = (data / "up.lock").open("w")
+    # Nobody else's to open: a lock that another user may share keeps this one from being had alone.
+    lock = os.fdopen(os.open(data / "up.lock", os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600), "w")
+    with suppress(PermissionError):  # another user's of the same group, who may run it too
+        os.fchmod(lock.fileno(), 0o600)
     try:
         fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except (BlockingIOError, PermissionError):

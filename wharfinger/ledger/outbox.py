@@ -201,6 +201,8 @@ def _same_place(held: Claim, *, tag: bool) -> ColumnElement[bool]:
 
 
 def _later_digest(connection: Connection, held: Claim) -> str | None:
+    # Exact ones only: an event that nobody accounts for deploys nothing, so it must not keep anything from being deployed. If
+    # it was a push all the same, the tag tells when it is read back.
     newest = connection.execute(
         select(_R.digest)
         .where(
@@ -210,6 +212,7 @@ def _later_digest(connection: Connection, held: Claim) -> str | None:
             _R.kind == CODES[RecordKind.EVENT],
             _R.action == CODES[Action.PUSH],
             _R.object_kind.in_(_MANIFESTS),
+            _R.verdict == CODES["exact"],
         )
         .order_by(_R.seq.desc())
         .limit(1)

@@ -96,8 +96,9 @@ class Claim:
 class Standing:
     """What the ledger knows around a claimed delivery.
 
-    ``later_digest``: of the newest later push of the same tag, if another digest. ``overtaken``: a later push was delivered
-    to the same target already. ``last_delivered``: the digest last delivered to this target from this repository.
+    ``later_digest``: of the newest later push of the same tag that is accounted for, if another digest. ``overtaken``: a later
+    push was delivered to the same target already. ``last_delivered``: the digest last delivered to this target from this
+    repository.
     """
 
     later_digest: str | None

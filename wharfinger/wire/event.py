@@ -29,6 +29,9 @@ _INDEX_TYPES: Final = frozenset(
 )
 _encoder: Final = msgspec.json.Encoder(order="sorted")
 _INT64: Final = 1 << 63
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_LAST_MS: Final = 253_402_300_799_999
+"""The end of the year 9999: with an offset, a time of that year may lie in the next, which no calendar here can show."""
 _DIGEST: Final = re.compile(r"[a-z0-9]+(?:[.+_-][a-z0-9]+)*:[0-9a-fA-F]{32,}", re.ASCII)
 
 
@@ -235,8 +238,9 @@ def _milliseconds(text: str) -> int:
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)
     # Whole numbers only: a float loses milliseconds of far dates.
-    delta = moment - datetime(1970, 1, 1, tzinfo=UTC)
-    return max(0, delta.days * 86_400_000 + delta.seconds * 1_000 + delta.microseconds // 1_000)
+    delta = moment - _EPOCH
+    found = delta.days * 86_400_000 + delta.seconds * 1_000 + delta.microseconds // 1_000
+    return found if 0 < found <= _LAST_MS else 0
 
 
 def _without_port(addr: str) -> str:

@@ -21,6 +21,9 @@ PULL_IDLE_S: Final = 120.0
 LOOK_S: Final = 10.0
 CHANGE_S: Final = 300.0
 """Creating copies an image's files into new volumes, removing deletes them; and what was given up may still be done, late."""
+MAX_PROGRESS: Final = 1024 * 1024
+"""Bytes of one line of a pull's progress; usual ones have a hundred. One that did not end would be collected for an hour."""
+MAX_SAID: Final = 300
 STOP_GRACE_S: Final = 10
 """The Engine's own, when a container has none."""
 _NOT_FOUND: Final = 404
@@ -99,6 +102,8 @@ class EngineApi:
             rest = b""
             for chunk in chunks:
                 *lines, rest = (rest + chunk).split(b"\n")
+                if len(rest) > MAX_PROGRESS:
+                    raise Unavailable(f"the Engine's progress of pulling {repository} cannot be read")
                 for line in lines:
                     _raise_pull_error(answer.status, line, repository)
             _raise_pull_error(answer.status, rest, repository)
@@ -162,13 +167,18 @@ def _raise_pull_error(status: int, line: bytes, repository: str) -> None:
     except ValueError as error:
         raise Unavailable(f"the Engine's progress of pulling {repository} cannot be read") from error
     if "error" in record or "errorDetail" in record or ("message" in record and "status" not in record):
-        said = str(record.get("error") or record.get("message"))[:300]
+        said = _storable(str(record.get("error") or record.get("message")))
         fault = BadInput if is_final(status, said) else Unavailable
         raise fault(f"pulling {repository}: {said}")
 
 
 def _message(body: bytes) -> str:
     try:
-        return str(json.loads(body)["message"])[:300]
+        return _storable(str(json.loads(body)["message"]))
     except (ValueError, KeyError, TypeError):
         return "no reason given"
+
+
+def _storable(text: str) -> str:
+    # A lone surrogate and a NUL are legal JSON, and nothing that a ledger can hold.
+    return text[:MAX_SAID].encode("utf-8", "replace").decode().replace("\x00", "\ufffd")

@@ -1,6 +1,7 @@
 """Asks a registry for a tag's digest, with the source's own pull-only account. Trusts the operator's URL, and its realm."""
 
 import json
+import re
 import socket
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,6 +17,8 @@ TIMEOUT_S: Final = 5.0
 _FOUND: Final = 200
 _UNAUTHORIZED: Final = 401
 _MISSING: Final = 404
+_DIGEST: Final = re.compile(r"[A-Za-z0-9+._-]{1,64}:[A-Za-z0-9=_-]{1,256}", re.ASCII)
+"""Something that may be one (OCI image specification, "Digests"): it goes into reasons, and a header may hold anything."""
 
 
 class RegistryTags:
@@ -37,7 +40,7 @@ class RegistryTags:
         if answer.status == _MISSING:
             return None
         digest = answer.headers.get("docker-content-digest")
-        if answer.status != _FOUND or digest is None:
+        if answer.status != _FOUND or digest is None or _DIGEST.fullmatch(digest) is None:
             raise Unavailable(f"the registry of {source} answered {answer.status} when asked for {repository}:{tag}")
         return digest
 

@@ -85,6 +85,11 @@ def unreadable(notification: Notification, problem: str, content: bytes, raw: by
     )
 
 
+def mistaken(notification: Notification, body: bytes, kind: str) -> Unreadable:
+    """A quarantine reading of a whole notification that we failed on, with its body, for whoever mends that."""
+    return unreadable(notification, f"a mistake of ours: {kind}", body, _kept(body))
+
+
 def heard_just_now(heard: Heard, *, now_ms: int) -> bool:
     """Whether an event came within LATE_RECORD_MS, by a clock that may differ from this one."""
     return abs(now_ms - heard.notification.received_at) < LATE_RECORD_MS

@@ -34,3 +34,18 @@ def test_a_service_without_its_store(tmp_path: Path) -> None:
         result = run(*command, "--data", data)
         assert result.exit_code == 3
         assert "run `wharfinger up " in result.stderr
+
+
+def test_nobody_else_can_have_the_lock(tmp_path: Path) -> None:
+    """Another user who may open it may share it, and keep `up` from starting; also one that an older version made."""
+    data = house(tmp_path)
+    (data / "up.lock").touch(mode=0o644)
+    config = data / "wharfinger.yml"
+    config.write_text(
+        config.read_text()
+        .replace("server:\n", "server:\n  #", 1)
+        .replace("server:\n", 'server:\n  addr: "192.0.2.1:5001"\n', 1)
+    )
+    result = run("up", "--data", data)
+    assert (result.exit_code, "cannot listen on 192.0.2.1:5001" in result.stderr) == (2, True)
+    assert (data / "up.lock").stat().st_mode & 0o077 == 0

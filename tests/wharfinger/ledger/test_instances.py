@@ -1,12 +1,16 @@
 """Gaps: a new process of a registry that was heard before, and silence, are told once."""
 
 import json
+import sqlite3
+from contextlib import closing
 from dataclasses import replace
+from pathlib import Path
+from typing import cast
 
 from tests.wharfinger.ledger.test_settlement import NOW, push
 from wharfinger.ledger import instances
 from wharfinger.ledger.database import Database
-from wharfinger.ledger.log import append
+from wharfinger.ledger.log import Appended, append
 from wharfinger.ledger.search import Criteria, search
 from wharfinger.ledger.settlement import commit
 from wharfinger.ledger.values import Entry
@@ -40,6 +44,32 @@ def test_a_new_process_may_mean_lost_events(ledger: Database) -> None:
     commit(ledger, [heard("e2", "i2"), heard("e3", "i2")], now_ms=NOW + 5)
     commit(ledger, [heard("e4", "i2")], now_ms=NOW + 6)
     assert gaps(ledger) == [("main", "restarted", "i1")]
+
+
+def steps(ledger: Database) -> int:
+    """How much SQLite does, in its own small steps, to note that a process was heard which is known already."""
+    (event,) = search(ledger, Criteria(), limit=1).records
+    taken = 0
+
+    def step() -> None:
+        nonlocal taken
+        taken += 1
+
+    with ledger.writing() as connection:
+        driver = cast("sqlite3.Connection", connection.connection.driver_connection)
+        driver.set_progress_handler(step, 1)
+        instances.note(connection, ledger.words, [Appended(event.seq, event.record)], now_ms=NOW + 9)
+        driver.set_progress_handler(None, 0)
+    return taken
+
+
+def test_many_processes_cost_no_more_than_few(tmp_path: Path) -> None:
+    """Whoever has the secret may name any number: settling one event never looks at all of them again."""
+    with closing(Database(f"sqlite:///{tmp_path}/ledger.db")) as ledger:
+        commit(ledger, [heard("e1", "i1"), heard("e2", "i2")], now_ms=NOW)
+        few = steps(ledger)
+        commit(ledger, [heard(f"f{number}", f"j{number}") for number in range(500)], now_ms=NOW + 1)
+        assert steps(ledger) < 2 * few
 
 
 def test_silence_is_told_once(ledger: Database) -> None:

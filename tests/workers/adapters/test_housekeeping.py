@@ -8,12 +8,16 @@ from pathlib import Path
 
 import pytest
 import redis
+from msgspec import structs
 
-from tests.stores import STORES, Store
+from tests.stores import STORES, WITH_SCRIPTS, Store
 from tests.workers.adapters.test_streams import Writer, issued, posted, refused
 from tests.workers.fakes import MemoryHousekeeping
 from wharfinger.wire import keys
-from workers.adapters.housekeeping import KEEP_MS, ORPHAN_S, RedisHousekeeping
+from wharfinger.wire.issuance import Issuance
+from wharfinger.wire.names import Jti
+from wharfinger.wire.scope import Scope
+from workers.adapters.housekeeping import KEEP_MS, ORPHAN_S, SHARE, RedisHousekeeping
 from workers.adapters.streams import RedisStreams
 from workers.errors import Unavailable
 from workers.ports import Housekeeping
@@ -80,8 +84,9 @@ def test_what_is_old_and_committed_goes(subject: Subject) -> None:
 
 def test_nobody_answers(subject: Subject) -> None:
     """Nothing is removed on a guess."""
-    with pytest.raises(Unavailable):
-        subject.gone.tidy()
+    for call in (subject.gone.tidy, subject.gone.make_room):
+        with pytest.raises(Unavailable):
+            call()
 
 
 @pytest.mark.parametrize("stream", keys.STREAMS)
@@ -171,3 +176,53 @@ def test_settled_records_stay_for_others(store: Store, tmp_path: Path) -> None:
     assert RedisHousekeeping(client, tmp_path).tidy() == 0
     assert [client.xlen(stream) for stream in keys.STREAMS] == [1, 1, 1]
     client.close()
+
+
+def big(number: int) -> Issuance:
+    """An issuance as big as a stranger can have one written: a hundred long scopes."""
+    asked = tuple(Scope("repository", f"{'a' * 250}{at}", ("pull",)) for at in range(100))
+    return structs.replace(issued(number), asked=asked)
+
+
+@pytest.mark.parametrize("store", WITH_SCRIPTS, indirect=True)
+def test_nothing_young_goes_while_there_is_room(store: Store, tmp_path: Path) -> None:
+    """Others may read it."""
+    client = store.client()
+    Writer(client).add(issued(), refused(), posted())
+    settle(client)
+    assert RedisHousekeeping(client, tmp_path).make_room() == 0
+    assert [client.xlen(stream) for stream in keys.STREAMS] == [1, 1, 1]
+    client.close()
+
+
+@pytest.mark.parametrize("store", WITH_SCRIPTS, indirect=True)
+def test_room_is_made_when_memory_is_short(store: Store, tmp_path: Path) -> None:
+    """What is committed goes, oldest first, and so do tokens' keys; what is not committed stays, whatever happens."""
+    client = store.client()
+    empty = used(client)
+    for number in range(MANY):
+        Writer(client).add(big(number))
+        client.set(keys.issuance(issued(number).jti), b"x" * 50_000)
+    settle(client)
+    Writer(client).add(issued(MANY))
+    client.config_set("maxmemory", SHARE * (empty + used(client)) // 2)
+    try:
+        first = client.xrange(keys.ISSUANCES, count=1)
+        gone = RedisHousekeeping(client, tmp_path).make_room()
+        assert 0 < gone < MANY
+        assert client.xlen(keys.ISSUANCES) == MANY + 1 - gone
+        assert client.xrange(keys.ISSUANCES, count=1) != first
+        assert len(client.keys(keys.issuance(Jti("*")))) == MANY - gone
+        assert used(client) * SHARE <= client.info("memory")["maxmemory"]
+        client.config_set("maxmemory", SHARE * empty // 2)
+        RedisHousekeeping(client, tmp_path).make_room()
+        # What settle read last stands for the place it is at, and the newest is not committed.
+        assert client.xlen(keys.ISSUANCES) == 2
+    finally:
+        client.config_set("maxmemory", 0)
+    client.close()
+
+
+def used(client: redis.Redis) -> int:
+    """Bytes the server has."""
+    return int(client.info("memory")["used_memory"])

@@ -89,6 +89,7 @@ def push(
     repository: str = "shop/cart",
     sha: str = "",
     state: DeliveryState = DeliveryState.WAITING,
+    verdict: str = "exact",
 ) -> Entry:
     """A settled push with one delivery."""
     body = hashlib.sha256((sha or f"body {number}").encode()).hexdigest()
@@ -105,7 +106,7 @@ def push(
         tag=tag,
         digest=digest,
         media_type="m",
-        verdict="exact",
+        verdict=verdict,
         jti=JTI,
         personal=Personal(account="zoe", raw_sha256=body),
     )
@@ -300,11 +301,13 @@ def test_alone(subject: Subject) -> None:
         (push(2, digest=OTHER, tag="v2"), None),
         (push(2, digest=OTHER, repository="shop/other"), None),
         (push(2, digest=OTHER, target="other"), OTHER),
+        (push(2, digest=OTHER, verdict="unattributed"), None),
+        (push(2, digest=OTHER, verdict="forged"), None),
     ],
-    ids=["other bytes", "same bytes", "other tag", "other repository", "other target"],
+    ids=["other bytes", "same bytes", "other tag", "other repository", "other target", "unattributed", "forged"],
 )
 def test_a_later_push_of_the_tag(subject: Subject, later: Entry, expected: str | None) -> None:
-    """Of the same tag, with other bytes."""
+    """Of the same tag, with other bytes, by a token: an event that anybody made up supersedes nothing."""
     subject.commit(push(1), later)
     assert standing(subject, subject.claim(1)).later_digest == expected
 

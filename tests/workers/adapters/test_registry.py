@@ -159,7 +159,19 @@ def test_an_open_registry() -> None:
     assert [heard.path for heard in peer.heard] == ["/hub/v2/shop/cart/manifests/v1"]
 
 
-@pytest.mark.parametrize("reply", [Reply(500), Reply(403), Reply(307, {"Location": "/"}), Reply(200)])
+ODD = ("", "sha256", "sha256:\x00", "sha256:\x1b[2J", "sha256:" + "a" * 60_000)
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        Reply(500),
+        Reply(403),
+        Reply(307, {"Location": "/"}),
+        Reply(200),
+        *(Reply(200, {"Docker-Content-Digest": text}) for text in ODD),
+    ],
+)
 def test_other_answers(reply: Reply) -> None:
     """No digest, and no answer that there is none: later."""
     with answering(lambda _: reply) as peer, pytest.raises(Unavailable):

@@ -227,6 +227,46 @@ def test_what_comes_too_early_stays(subject: Subject) -> None:
     assert (again.records, again.notifications) == ((), (posted(2),))
 
 
+@pytest.mark.parametrize(
+    ("sizes", "most", "parts"),
+    [
+        ((), 10, [0]),
+        ((4, 4), 10, [2]),
+        ((4, 4, 4), 10, [0, 2, 1]),
+        ((40,), 10, [1]),
+        ((40, 4, 40), 10, [0, 1, 1, 1]),
+        ((0, 0, 4), 0, [0, 2, 1]),
+    ],
+)
+def test_parts(subject: Subject, sizes: tuple[int, ...], most: int, parts: list[int]) -> None:
+    """Each takes so much or is one notification; records come first, and every entry is acknowledged with one of them."""
+    notifications = [
+        StoredNotification(structs.replace(posted(number).notification, size=size), b"")
+        for number, size in enumerate(sizes, start=2)
+    ]
+    subject.add(issued(1), *notifications)
+    batch = taken(subject.port)
+    found = list(batch.parts(most))
+    assert [len(one.notifications) for one in found] == parts
+    assert found[0].records == batch.records
+    assert [one for part in found for one in part.notifications] == list(batch.notifications)
+    for part in found:
+        subject.port.acknowledge(part)
+    subject.abandon()
+    assert subject.port.next() is None
+
+
+def test_parts_of_streams_whose_ids_are_equal() -> None:
+    """Ids are a stream's own: an issuance's entry may be called as a notification's, and stays with its record."""
+    two = (posted(2), posted(3))
+    batch = Batch((issued(1),), two, ((keys.ISSUANCES, (b"1-0",)), (keys.EVENTS, (b"1-0", b"2-0"))), (b"1-0", b"2-0"))
+    assert [part.ids for part in batch.parts(0)] == [
+        ((keys.ISSUANCES, (b"1-0",)),),
+        ((keys.EVENTS, (b"1-0",)),),
+        ((keys.EVENTS, (b"2-0",)),),
+    ]
+
+
 def test_two_readers_share_without_overlap(store: Store) -> None:
     """An entry goes to one of them; what one lost, the other takes over."""
     client = store.client()

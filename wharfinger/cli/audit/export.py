@@ -1,10 +1,10 @@
 """``wharfinger audit export``: the trail for other programs, oldest first, in constant memory."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Final
+from typing import Final, TextIO
 
 import click
 from rich.console import Console
@@ -13,6 +13,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from wharfinger.cli.audit.criteria import searching
 from wharfinger.cli.audit.opening import open_ledger
 from wharfinger.cli.loading import Place, placed
+from wharfinger.cli.texts import shown
 from wharfinger.ledger.database import Database
 from wharfinger.ledger.formats import Format, header, line
 from wharfinger.ledger.log import read_tree
@@ -33,12 +34,18 @@ def command(place: Place, *, criteria: Criteria, form: str, file: Path | None) -
     with open_ledger(place) as database:
         part = None if file is None else file.with_name(f".{file.name}.part")
         with nullcontext(sys.stdout) if part is None else part.open("w", encoding="utf-8") as out:
-            out.write(header(chosen))
+            write = _written_out(out) if out.isatty() else out.write
+            write(header(chosen))
             for one in _with_progress(database, criteria):
-                out.write(line(chosen, one))
+                write(line(chosen, one))
         if part is not None and file is not None:
             part.replace(file)
     sys.exit(EXIT_DONE)
+
+
+def _written_out(terminal: TextIO) -> Callable[[str], object]:
+    """For people's eyes: what strangers wrote must not steer their terminal. A file and a pipe get it as it is."""
+    return lambda text: terminal.write(f"{shown(text.rstrip())}\n" if text else text)
 
 
 def oldest_first(database: Database, criteria: Criteria) -> Iterator[Stored]:

@@ -12,6 +12,7 @@ import click
 from wharfinger.cli.audit.keys import EXIT_NOT_PROVED, keys_of
 from wharfinger.cli.audit.opening import open_ledger
 from wharfinger.cli.loading import Place, placed
+from wharfinger.cli.texts import shown
 from wharfinger.ledger.checkpoint import Refuse
 from wharfinger.ledger.checkpoints import key_problem, make_checkpoint
 from wharfinger.ledger.database import Database
@@ -142,7 +143,7 @@ def _tell(found: list[Stored], receipt: Receipt, keys: LogKeys, file: str, besid
     others = found[1 : 1 + SHOWN]
     told += [f"also named: {describe(one)}" for one in others]
     told += [f"and {len(found) - 1 - len(others)} or more; --seq N takes another"] if len(found) > 1 + SHOWN else []
-    click.echo("\n".join(told), err=True)
+    click.echo("\n".join(map(shown, told)), err=True)
 
 
 def describe(one: Stored) -> str:

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rich.markup import escape
 from rich.table import Table
 
 from wharfinger.cli.audit.keys import EXIT_NOT_PROVED, keys_of
 from wharfinger.cli.loading import Place
+from wharfinger.cli.texts import in_markup
 from wharfinger.cli.trace import people_console
 from wharfinger.ledger.note import MalformedNote, Verdict, VerifierKey, verify
 from wharfinger.ledger.receipt import NotProved, Proved, Receipt, check_disclosed, check_receipt, parse_receipt
@@ -54,7 +54,7 @@ def _refuse(found: NotProved, *, as_json: bool) -> int:
     if as_json:
         click.echo(json.dumps({"proved": False, "why": found.why}, indent=2))
     else:
-        people_console().print(f"[red]not proved[/red]  {escape(found.why)}")
+        people_console().print(f"[red]not proved[/red]  {in_markup(found.why)}")
     return EXIT_NOT_PROVED
 
 
@@ -75,14 +75,14 @@ def _tell(found: Proved, values: dict[str, str]) -> None:
     for name, value in found.record.items():
         if name == "personal":
             hidden = ", ".join(sorted(set(value) - set(values))) if isinstance(value, dict) else ""
-            table.add_row("[dim]hidden[/dim]", f"[dim]{escape(hidden)}[/dim]")
+            table.add_row("[dim]hidden[/dim]", f"[dim]{in_markup(hidden)}[/dim]")
         else:
-            table.add_row(escape(name), escape(str(value)))
+            table.add_row(in_markup(name), in_markup(str(value)))
     for name, value in values.items():
-        table.add_row(f"[bold]{escape(name)}[/bold]", escape(value))
+        table.add_row(f"[bold]{in_markup(name)}[/bold]", in_markup(value))
     console.print(
-        f"[green]proved[/green]  record {found.record['seq']} of the log {escape(found.origin)}, {found.size} records"
+        f"[green]proved[/green]  record {found.record['seq']} of the log {in_markup(found.origin)}, {found.size} records"
     )
     for name, time_s in found.cosigned.items():
-        console.print(f"cosigned by {escape(name)} at {datetime.fromtimestamp(time_s, UTC):%Y-%m-%d %H:%M:%S} UTC")
+        console.print(f"cosigned by {in_markup(name)} at {datetime.fromtimestamp(time_s, UTC):%Y-%m-%d %H:%M:%S} UTC")
     console.print(table)

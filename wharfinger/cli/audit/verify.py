@@ -10,13 +10,13 @@ from typing import Any, Final
 
 import click
 from rich.console import Console
-from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from wharfinger.cli.audit.keys import EXIT_NOT_PROVED, VkeyType, keys_of
 from wharfinger.cli.audit.opening import open_ledger
 from wharfinger.cli.audit.receipts import verify_receipt
 from wharfinger.cli.loading import Place, placed
+from wharfinger.cli.texts import in_markup
 from wharfinger.cli.trace import people_console
 from wharfinger.ledger.checkpoint import parse_kept
 from wharfinger.ledger.database import Database
@@ -144,7 +144,7 @@ def as_dictionary(report: Report) -> dict[str, Any]:
 def _tell(report: Report, *, only_hashes: bool) -> None:
     console, findings = people_console(), report.findings
     for one in findings.kept[:SHOWN]:
-        console.print(f"[red]{one.what.value}[/red]  {escape(str(one))}")
+        console.print(f"[red]{one.what.value}[/red]  {in_markup(str(one))}")
     more = findings.counts.total() - len(findings.kept[:SHOWN])
     if more > 0:
         console.print(f"and {more} findings more: --json has up to {len(findings.kept)}")

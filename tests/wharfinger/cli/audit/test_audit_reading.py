@@ -1,8 +1,11 @@
 """`audit search`, `export` and `follow` on a small ledger, as people and scripts call them."""
 
 import json
+import os
+import pty
 import subprocess
 import sys
+import tty
 from pathlib import Path
 
 import pytest
@@ -82,6 +85,23 @@ def test_export_is_oldest_first_and_whole(folder: Path, form: str) -> None:
     piped = run(folder, "export", "--format", form)
     assert piped.stdout.splitlines() == lines
     assert not list(folder.glob(".out*"))
+
+
+@pytest.mark.parametrize("form", ["jsonl", "csv", "cloudevents", "ocsf"])
+def test_export_to_a_terminal(folder: Path, form: str) -> None:
+    """What strangers wrote does not steer it; a pipe gets it as it is."""
+    database = Database(f"sqlite:///{folder}/ledger.db")
+    commit(database, [push(4, "a\x1b[2J\x9b31m\u202e\r\nFAKE")], now_ms=NOW_MS)
+    database.close()
+    command = [sys.executable, "-m", "wharfinger.cli.main", "--data", str(folder), "audit", "export", "--format", form]
+    outer, inner = pty.openpty()
+    tty.setraw(inner)  # else it makes two letters of each newline
+    with os.fdopen(outer, "rb", buffering=0) as ours, os.fdopen(inner, "wb") as theirs:
+        subprocess.run(command, stdout=theirs, stderr=subprocess.DEVNULL, check=True, timeout=60)
+        written = ours.read(65_536).decode()
+    assert "[2J" in written
+    assert not {"\x1b", "\x9b", "\u202e", "\r"} & set(written)
+    assert not any(one.startswith("FAKE") for one in written.splitlines())
 
 
 def test_export_selects(folder: Path) -> None:

@@ -1,6 +1,7 @@
 """`audit verify`: its ways to look, its exit codes, and what it tells."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from tests.wharfinger.ledger import logs, vectors
 from wharfinger.cli.main import main
 from wharfinger.ledger import schema
 from wharfinger.ledger.database import Database
+from wharfinger.ledger.settlement import commit
 
 SIZE = schema.records.c.size
 
@@ -146,6 +148,22 @@ def test_a_receipt_needs_nothing_else(run: Run, folder: Path, vkey: str) -> None
     code, told = alone("--receipt", receipt, "--disclosed", beside, "--vkey", vkey, "--json")
     assert json.loads(told)["disclosed"]["account"] == "zoë"
     assert json.loads(told)["record"]["seq"] == 6
+
+
+def test_what_strangers_wrote_does_not_steer_a_terminal(run: Run, database: Database, folder: Path, vkey: str) -> None:
+    """Neither where a receipt is made, nor where it is verified, often by somebody else."""
+    hostile = "\x1b[2J\x9b31m\u202e\r\nproved"
+    odd = logs.event(10, tag=hostile)
+    record = odd.record.with_personal(replace(odd.record.personal, user_agent=hostile))
+    commit(database, [replace(odd, record=record)], now_ms=logs.NOW + 10)
+    made = run("prove", "10", "--disclose")
+    assert made.exit_code == 0
+    receipt, beside = folder / "record-10.tlog-proof", folder / "record-10.disclosed.json"
+    code, told = alone("--receipt", receipt, "--disclosed", beside, "--vkey", vkey)
+    assert code == 0
+    for output in (made.stderr, told):
+        assert "\\x1b[2J" in output
+        assert not {"\x1b", "\x9b", "\u202e", "\r"} & set(output)
 
 
 def test_a_receipt_that_proves_nothing(run: Run, folder: Path, vkey: str) -> None:
