@@ -80,11 +80,15 @@ ELSEWHERE = {
         (
             f"wharfinger/ledger/{name}.py"
             for name in (
-                "bulk", "codes", "database", "log", "migrations/env", "migrations/versions/0001_first", "queries",
+                "bulk", "codes", "database", "log", "queries",
                 "reading", "rows", "schema", "upgrade", "values", "words",
             )
         ),
         "tests/wharfinger/ledger/test_settlement.py",
+    ),
+    **dict.fromkeys(
+        (f"wharfinger/ledger/migrations/{name}.py" for name in ("env", "versions/0001_first")),
+        "tests/wharfinger/ledger/test_migrations.py",
     ),
     "wharfinger/ledger/issued.py": "tests/workers/adapters/test_issuances.py",
     "wharfinger/ledger/outbox.py": "tests/workers/adapters/test_ledger.py",
