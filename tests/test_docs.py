@@ -9,8 +9,10 @@ import pytest
 
 import authsvc.metrics
 import notifier.metrics
+import workers.metrics
 from wharfinger.cli import audit
 from wharfinger.cli.main import COMMANDS
+from wharfinger.ledger.instances import Gap
 from wharfinger.ledger.log import ID_REUSED
 from wharfinger.ledger.record import RecordKind
 from wharfinger.ledger.values import DeliveryState
@@ -47,7 +49,7 @@ def series_row(series: Series) -> str:
 def test_metrics() -> None:
     """docs/metrics.md is the services' tables, row by row, and what it says to watch is there."""
     page = (ROOT / "docs/metrics.md").read_text()
-    tables = (*authsvc.metrics.TABLE, *notifier.metrics.TABLE, *authsvc.metrics.SHADOW_TABLE)
+    tables = (*authsvc.metrics.TABLE, *notifier.metrics.TABLE, *workers.metrics.TABLE, *authsvc.metrics.SHADOW_TABLE)
     assert [line for line in page.splitlines() if line.startswith("| `")] == [series_row(one) for one in dict.fromkeys(tables)]
     named = set(re.findall(r"\bwharfinger_\w+", page))
     assert {name.removesuffix("_bucket") for name in named} == {one.name for one in tables}
@@ -58,7 +60,7 @@ def test_metrics() -> None:
     )
 
 
-@pytest.mark.parametrize("words", [Verdict, Reason, Flag, Action, Kind, RecordKind, DeliveryState])
+@pytest.mark.parametrize("words", [Verdict, Reason, Flag, Action, Kind, RecordKind, DeliveryState, Gap])
 def test_every_word_of_the_trail_is_explained(words: type[StrEnum]) -> None:
     """Verdicts, reasons, flags, actions, kinds and states stand in docs/flow.md."""
     assert [word.value for word in words if word.value and f"`{word.value}`" not in FLOW] == []

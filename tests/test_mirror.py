@@ -44,7 +44,7 @@ ELSEWHERE = {
     "wharfinger/cli/templates.py": "tests/wharfinger/cli/test_init.py",
     "wharfinger/cli/work.py": "tests/wharfinger/cli/test_serve.py",
     **dict.fromkeys(
-        (f"wharfinger/cli/audit/{name}.py" for name in ("criteria", "export", "follow", "opening", "search")),
+        (f"wharfinger/cli/audit/{name}.py" for name in ("criteria", "export", "follow", "lines", "opening", "search")),
         "tests/wharfinger/cli/audit/test_audit_reading.py",
     ),
     "wharfinger/cli/audit/erase.py": "tests/real/test_erasure.py",
@@ -61,6 +61,9 @@ ELSEWHERE = {
         "tests/wharfinger/ledger/test_verification.py",
     ),
     "workers/adapters/checkpoints.py": "tests/workers/test_cosign.py",
+    "workers/adapters/hearing.py": "tests/workers/test_listen.py",
+    "workers/adapters/trail.py": "tests/real/test_silence.py",
+    "workers/metrics.py": "tests/workers/test_endpoints.py",
     "workers/adapters/guarded.py": "tests/workers/adapters/test_witness.py",
     "workers/adapters/retention.py": "tests/real/test_erasure.py",
     # The configuration is one thing, with one table of faults.

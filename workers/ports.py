@@ -10,6 +10,7 @@ from typing import Protocol
 
 from wharfinger.ledger.checkpoint import Nothing, Refuse, SignedCheckpoint
 from wharfinger.ledger.note import Signature
+from wharfinger.ledger.tally import Tally
 from wharfinger.ledger.values import Claim, DeliveryState, Entry, Settled, Standing
 from wharfinger.wire import keys
 from wharfinger.wire.issuance import Issuance, Refusal
@@ -18,6 +19,7 @@ from wharfinger.wire.notification import Notification, StoredNotification
 from workers.decide.cosigning import WitnessAnswer
 from workers.decide.order import Order, Sent
 from workers.decide.plan import Unreadable
+from workers.decide.silence import Silence
 
 # What settle needs.
 
@@ -205,6 +207,26 @@ class Retention(Protocol):
 
     def prune(self) -> int:
         """Some of it; how many records went. Raises LedgerUnavailable."""
+
+
+# What listening and counting need.
+
+
+class Hearing(Protocol):
+    """What the trail knows of who was heard. All raise LedgerUnavailable."""
+
+    def last_heard(self) -> Mapping[str, int]:
+        """When each registry that was ever heard was so last, milliseconds since the epoch."""
+
+    def tell(self, silence: Silence) -> bool:
+        """Write that one fell silent; whether that is new: it is written once, and not if it was heard meanwhile."""
+
+
+class Trail(Protocol):
+    """The trail, for who only counts."""
+
+    def tally(self) -> Tally:
+        """Alarms, gaps, and who was heard. Raises LedgerUnavailable."""
 
 
 # What signing the log needs.
