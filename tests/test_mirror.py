@@ -56,7 +56,7 @@ ELSEWHERE = {
     **dict.fromkeys(
         (
             f"wharfinger/ledger/verification/{name}.py"
-            for name in ("anchors", "batches", "beginning", "findings", "leaves", "part", "pool", "rebuilding", "removed", "whole")
+            for name in ("anchors", "batches", "beginning", "findings", "leaves", "part", "pool", "rebuilding", "removed", "told", "whole")
         ),
         "tests/wharfinger/ledger/test_verification.py",
     ),

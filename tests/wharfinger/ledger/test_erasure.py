@@ -5,12 +5,17 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from sqlalchemy import select
 
+from tests.wharfinger.ledger.crashes import killed_at
+from tests.wharfinger.ledger.logs import KEYS, fill, sign
 from tests.wharfinger.ledger.test_settlement import ISSUANCE, JTI, NOW, issuance_entry, push
 from wharfinger.ledger import schema
 from wharfinger.ledger.database import Database
-from wharfinger.ledger.erasure import erase_account
+from wharfinger.ledger.erasure import CHUNK, erase_account, numbers_text, told_numbers
 from wharfinger.ledger.log import read_tile, read_tree
 from wharfinger.ledger.merkle import leaf_hash
 from wharfinger.ledger.packing import unpack_commitments
@@ -20,6 +25,8 @@ from wharfinger.ledger.record import PERSONAL_FIELDS, AuditRecord, Personal, Rec
 from wharfinger.ledger.search import Criteria, search
 from wharfinger.ledger.settlement import commit, find_issuances
 from wharfinger.ledger.values import Entry
+from wharfinger.ledger.verification.anchors import Kept
+from wharfinger.ledger.verification.whole import verify_whole
 
 
 def yans() -> Entry:
@@ -92,12 +99,47 @@ def test_nothing_of_her_is_left_and_every_leaf_holds(ledger: Database) -> None:
 
 
 def test_the_log_tells_of_it(ledger: Database) -> None:
-    """An erasure is a record, without the name; erasing nobody leaves none."""
+    """Which records were erased, without the name; by whatever way they were found. Erasing nobody leaves none."""
     filled(ledger)
-    assert erase_account(ledger, "nobody", now_ms=NOW + 5).seq is None
-    seq = erase_account(ledger, "zoe", now_ms=NOW + 5).seq
-    (told,) = search(ledger, Criteria(kinds=("erasure",))).records
-    assert (told.seq, json.loads(told.record.detail)) == (seq, {"records": 3})
+    assert erase_account(ledger, "nobody", now_ms=NOW + 5).told_by == ()
+    told_by = erase_account(ledger, "zoe", now_ms=NOW + 5).told_by
+    told = search(ledger, Criteria(kinds=("erasure",))).records[::-1]
+    assert tuple(one.seq for one in told) == told_by
+    assert [json.loads(one.record.detail) for one in told] == [{"numbers": "0-1", "records": 2}, {"numbers": "3", "records": 1}]
+
+
+@given(st.sets(st.integers(0, 40)))
+def test_numbers_come_back(seqs: set[int]) -> None:
+    """Whatever was erased: as the record tells it, in order, and no other."""
+    record = AuditRecord(kind=RecordKind.ERASURE, recorded_at=NOW, detail=json.dumps({"numbers": numbers_text(sorted(seqs))}))
+    found = [seq for run in told_numbers(record) for seq in run] if seqs else []
+    assert found == sorted(seqs)
+
+
+MANY = 700
+"""More than one chunk, and less than two."""
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+@pytest.mark.parametrize("time", [1, 2, 3, 4])
+def test_a_crash_at_any_commit(ledger: Database, *, time: int, after: bool) -> None:
+    """What is erased is told of, the rest is as it was, and the log is proved; the same call again erases the rest."""
+    fill(ledger, MANY)
+    signed = sign(ledger)
+    killed_at(
+        "COMMIT", lambda: erase_account(Database(ledger.url, create=False), "zoë", now_ms=NOW + 5), time=time, after=after
+    )
+    commits = time if after else time - 1
+    found = verify_whole(ledger, KEYS, kept=[Kept(signed, "a file")])
+    assert (found.findings.kept, found.erased) == ([], min(commits * CHUNK, MANY))
+    told = [json.loads(one.record.detail)["records"] for one in search(ledger, Criteria(kinds=("erasure",))).records]
+    assert sum(told) == found.erased
+    assert erase_account(ledger, "zoë", now_ms=NOW + 6).records == MANY - found.erased
+    sign(ledger)
+    whole = verify_whole(ledger, KEYS)
+    assert (whole.findings.kept, whole.erased) == ([], MANY)
+    with ledger.reading() as connection:
+        assert "zoë" not in repr(connection.execute(select(schema.words)).all())
 
 
 def test_erasing_twice_changes_nothing(ledger: Database) -> None:
