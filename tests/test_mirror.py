@@ -49,7 +49,6 @@ ELSEWHERE = {
     ),
     "wharfinger/cli/audit/erase.py": "tests/real/test_erasure.py",
     "wharfinger/cli/audit/prune.py": "tests/real/test_erasure.py",
-    "wharfinger/cli/audit/redis_memory.py": "tests/real/test_erasure.py",
     "wharfinger/cli/audit/keys.py": "tests/wharfinger/cli/audit/test_settings.py",
     "wharfinger/cli/audit/receipts.py": "tests/wharfinger/cli/audit/test_verify.py",
     "wharfinger/cli/progress.py": "tests/real/test_erasure.py",
