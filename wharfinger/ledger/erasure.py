@@ -8,7 +8,7 @@ account any more. The last transaction removes the words nobody names; a crash b
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from sqlalchemy import Connection, delete, exists, or_, select, text, update
@@ -22,6 +22,7 @@ from wharfinger.ledger.packing import pack_commitments
 from wharfinger.ledger.raw import unpack_raw
 from wharfinger.ledger.reading import Stored, read_records
 from wharfinger.ledger.record import PERSONAL_FIELDS, AuditRecord, RecordKind, canonical_json, commitments
+from wharfinger.ledger.rows import identity_key
 from wharfinger.ledger.words import Words
 
 CHUNK: Final = 500
@@ -157,6 +158,11 @@ def _erase(connection: Connection, found: Sequence[Stored]) -> None:
         committed = commitments(one.record, one.secret or b"")
         rows.append((one.seq, pack_commitments(committed, PERSONAL_FIELDS)))
     bulk_insert(connection, schema.erased, rows)
+    for one in found:
+        if not one.record.event_id and one.record.event_sha:
+            # Looked for by the hash of what came, which would let a guess at it be tried.
+            key = identity_key(replace(one.record, event_sha=""))
+            connection.execute(update(schema.records).where(_R.seq == one.seq).values(event_key=key))
     for at in range(0, len(seqs), CHUNK):
         chunk = seqs[at : at + CHUNK]
         connection.execute(

@@ -150,7 +150,7 @@ def parse_event(event: object) -> RegistryEvent | Malformed:
     action = _action(action_said, method, tag=tag, digest=digest)
     name = _object(event, "actor").get("name")
     return RegistryEvent(
-        event_id=EventId(_text(event, "id") or f"sha256:{sha256}"),
+        event_id=EventId(_text(event, "id")),
         sha256=sha256,
         occurred_at=_milliseconds(_text(event, "timestamp")),
         action=action,

@@ -270,8 +270,8 @@ def _quarantine_record(reading: Unreadable, now_ms: int) -> AuditRecord:
         recorded_at=now_ms,
         occurred_at=reading.received_at,
         source=reading.source,
-        # A registry repeats a notification byte for byte until it is taken: the content is the identity.
-        event_id=f"sha256:{reading.sha256}",
+        # A registry repeats a notification byte for byte until it is taken: the content is the identity. But only as long as
+        # it is kept: an id made of the content would outlive it, and whoever guesses the content could see that he is right.
         event_sha=reading.sha256,
         size=reading.size,
         reason=reading.problem,

@@ -2,13 +2,15 @@
 
 import hashlib
 import json
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sqlalchemy import select
+from sqlalchemy import Row, select
 
 from tests.wharfinger.ledger.crashes import killed_at
 from tests.wharfinger.ledger.logs import KEYS, fill, sign
@@ -22,6 +24,7 @@ from wharfinger.ledger.packing import unpack_commitments
 from wharfinger.ledger.raw import pack_raw
 from wharfinger.ledger.reading import read_range
 from wharfinger.ledger.record import PERSONAL_FIELDS, AuditRecord, Personal, RecordKind, canonical, commitments
+from wharfinger.ledger.rows import content_key, row_key
 from wharfinger.ledger.search import Criteria, search
 from wharfinger.ledger.settlement import commit, find_issuances
 from wharfinger.ledger.values import Entry
@@ -44,7 +47,7 @@ def quarantined(text: bytes) -> Entry:
     """What could not be read."""
     sha = hashlib.sha256(text).hexdigest()
     record = AuditRecord(
-        kind=RecordKind.QUARANTINE, recorded_at=NOW, event_id=f"sha256:{sha}", event_sha=sha, reason="not JSON",
+        kind=RecordKind.QUARANTINE, recorded_at=NOW, event_sha=sha, reason="not JSON",
         personal=Personal(client_addr="10.9.9.9", raw_sha256=sha),
     )  # fmt: skip
     return Entry(record, raw=pack_raw(text))
@@ -154,6 +157,53 @@ def test_a_repeated_event_does_not_bring_her_back(ledger: Database) -> None:
     filled(ledger)
     erase_account(ledger, "zoe", now_ms=NOW + 5)
     assert commit(ledger, [push("e1"), issuance_entry()], now_ms=NOW + 9).records == 0
+
+
+def rows_of_records(database: Database) -> list[Row[Any]]:
+    """The trail's rows, as somebody has them who was given the database."""
+    with database.reading() as connection:
+        return list(connection.execute(select(schema.records)).all())
+
+
+def test_a_guess_cannot_be_tried(tmp_path: Path) -> None:
+    """What came and could not be read has no id but its hash: once erased, what is left is the same whatever it was."""
+    left = []
+    for secret in (b"{zoe: 1}", b"{zoe: 2}"):
+        with closing(Database(f"sqlite:///{tmp_path}/{secret.hex()}.db")) as database:
+            commit(database, [quarantined(secret)], now_ms=NOW)
+            (kept,) = rows_of_records(database)
+            assert hashlib.sha256(secret).digest() == kept.event_sha
+            erase_account(database, "zoe", now_ms=NOW + 5)
+            with database.reading() as connection:
+                entry = canonical(next(read_range(connection, database.words, 0, 1)).record, seq=0, committed={})
+            left.append((rows_of_records(database)[0], entry))
+    assert left[0] == left[1]
+
+
+def test_what_could_not_be_read_comes_again(ledger: Database) -> None:
+    """Once, as long as it is kept, however often it comes. Erased, nothing knows it any more: it would be a guess that is tried."""
+    commit(ledger, [quarantined(b"{zoe"), quarantined(b"{zoe"), quarantined(b"{yan")], now_ms=NOW)
+    assert commit(ledger, [quarantined(b"{zoe")], now_ms=NOW + 1).records == 0
+    erase_account(ledger, "zoe", now_ms=NOW + 5)
+    assert commit(ledger, [quarantined(b"{yan"), quarantined(b"{kim")], now_ms=NOW + 9).records == 1
+    assert commit(ledger, [quarantined(b"{zoe")], now_ms=NOW + 10).records == 1
+    sign(ledger)
+    assert verify_whole(ledger, KEYS).findings.kept == []
+
+
+def test_an_event_without_an_id_is_erased_alike(ledger: Database) -> None:
+    """Its hash is its identity too, for as long as it is kept."""
+    nameless = push("e1")
+    nameless = replace(nameless, record=replace(nameless.record, event_id=""), deliveries=())
+    assert [commit(ledger, [nameless], now_ms=NOW).records for _ in range(2)] == [1, 0]
+    with ledger.reading() as connection:
+        before = connection.execute(select(schema.records.c.event_key)).scalar_one()
+    erase_account(ledger, "zoe", now_ms=NOW + 5)
+    with ledger.reading() as connection:
+        after = connection.execute(select(schema.records.c.event_key).where(schema.records.c.seq == 0)).scalar_one()
+    assert (before, after) == (content_key("main", nameless.record.event_sha), row_key("main", ""))
+    sign(ledger)
+    assert verify_whole(ledger, KEYS).findings.kept == []
 
 
 def test_the_account_may_come_back(ledger: Database) -> None:
