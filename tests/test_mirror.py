@@ -61,6 +61,7 @@ ELSEWHERE = {
     ),
     "workers/adapters/checkpoints.py": "tests/workers/test_cosign.py",
     "workers/adapters/hearing.py": "tests/workers/test_listen.py",
+    "workers/adapters/alarms.py": "tests/workers/test_cosign.py",
     "workers/adapters/trail.py": "tests/real/test_silence.py",
     "workers/metrics.py": "tests/workers/test_endpoints.py",
     "workers/adapters/guarded.py": "tests/workers/adapters/test_witness.py",

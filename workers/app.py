@@ -28,6 +28,7 @@ from wharfinger.runtime.serving import run
 from wharfinger.runtime.settings import WorkerSettings
 from wharfinger.wire import keys
 from wharfinger.wire.jti import JtiKeys
+from workers.adapters.alarms import LedgersAlarms
 from workers.adapters.bodies import SpilledBodies
 from workers.adapters.checkpoints import LedgersCheckpoints, LedgersHead
 from workers.adapters.destinations import ConfiguredDestinations
@@ -52,6 +53,7 @@ from workers.settle import Settle
 from workers.sign import Sign
 from workers.sweep import Sweep
 from workers.tasks import Task, deliver_table, settle_table, table_job
+from workers.warn import Warn
 
 SWEEP_S: Final = 1.0
 """Between two looks. A batch whose worker was killed is pending for 2 s before it is taken over: 5 s are kept with room."""
@@ -195,13 +197,14 @@ def signing(settings: WorkerSettings, database: Database, log: Log) -> Sign | No
     if keys.signer is None:
         log("sign.idle", problem=f"there is no {settings.log.key_file}: the log is not signed")
         return None
+    warn = Warn(LedgersAlarms(database, _now_ms), settings.alarm_targets, log)
     cosigns = [
-        Cosign(one.name, keys.witnesses[one.name], HttpWitness(one), LedgersCheckpoints(database), log)
+        Cosign(one.name, keys.witnesses[one.name], HttpWitness(one), LedgersCheckpoints(database), warn, log)
         for one in settings.log.witnesses
     ]
     every_ms = int(settings.log.checkpoint_every_s * 1_000)
     head = LedgersHead(database, keys, keys.signer, every_ms=every_ms, clock=_now_ms)
-    return Sign(head=head, cosigners=CosignersInThreads(cosigns, log), every_ms=every_ms, clock=_now_ms, log=log)
+    return Sign(head=head, cosigners=CosignersInThreads(cosigns, log), warn=warn, every_ms=every_ms, clock=_now_ms, log=log)
 
 
 def _work(url: str, queue: str, table: Mapping[str, Task]) -> int:

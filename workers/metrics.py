@@ -4,10 +4,16 @@ from typing import Final
 
 from wharfinger.ledger.instances import Gap
 from wharfinger.ledger.log import ID_REUSED
+from wharfinger.ledger.values import TrailFault
 from wharfinger.runtime.metrics import counter, gauge
 from workers.decide.attribution import VIOLATIONS, Reason
 
-ALARM_REASONS: Final = (*sorted(one.value for one in VIOLATIONS), Reason.NO_ID.value, ID_REUSED)
+ALARM_REASONS: Final = (
+    *sorted(one.value for one in VIOLATIONS),
+    Reason.NO_ID.value,
+    ID_REUSED,
+    *(one.value for one in TrailFault),
+)
 """Why an alarm may have been raised."""
 
 ALARMS: Final = counter("wharfinger_trail_alarms_total", "Alarms in the trail, by why.", reason=ALARM_REASONS)

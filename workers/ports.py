@@ -11,7 +11,7 @@ from typing import Protocol
 from wharfinger.ledger.checkpoint import Nothing, Refuse, SignedCheckpoint
 from wharfinger.ledger.note import Signature
 from wharfinger.ledger.tally import Tally
-from wharfinger.ledger.values import Claim, DeliveryState, Entry, Settled, Standing
+from wharfinger.ledger.values import Claim, DeliveryState, Entry, Settled, Standing, TrailAlarm
 from wharfinger.wire import keys
 from wharfinger.wire.issuance import Issuance, Refusal
 from wharfinger.wire.names import Account, DeliveryId, Jti
@@ -240,6 +240,13 @@ class LogHead(Protocol):
 
     def sign(self) -> SignedCheckpoint | Nothing | Refuse:
         """Sign it and keep the checkpoint, unless there is no news or it is not the log that was signed before."""
+
+
+class Alarms(Protocol):
+    """The trail, for who found a fault of it."""
+
+    def tell(self, alarm: TrailAlarm) -> bool:
+        """Write it, once; whether that is new. Raises LedgerUnavailable: it is not written."""
 
 
 class Cosigners(Protocol):

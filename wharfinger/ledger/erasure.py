@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from sqlalchemy import Connection, delete, exists, or_, select, text, update
+from sqlalchemy import Connection, and_, delete, exists, or_, select, text, update
 
 from wharfinger.ledger import schema
 from wharfinger.ledger.bulk import bulk_insert
@@ -119,9 +119,11 @@ def _of_account(connection: Connection, words: Words, account: str, after: int) 
     number = 0 if not account else words.existing(connection, "account", [account]).get(account)
     if number is None:
         return []
+    # Nor is an alarm about the trail itself, which is of no registry.
+    about_the_trail = and_(_R.kind == CODES[RecordKind.ALARM], _R.source == 0)
     query = (
         select(_R.seq)
-        .where(_R.account == number, _R.seq > after, _R.secret.is_not(None), _R.kind.not_in(_OF_NOBODY))
+        .where(_R.account == number, _R.seq > after, _R.secret.is_not(None), _R.kind.not_in(_OF_NOBODY), ~about_the_trail)
         .order_by(_R.seq)
         .limit(CHUNK)
     )
