@@ -60,7 +60,7 @@ class RegistryEvent:
     """One event as its registry told it. Texts are cut to MAX_TEXT; empty means not said."""
 
     event_id: EventId
-    """As sent, or ``sha256:…`` of the event when none was sent."""
+    """As sent; empty when none was."""
     sha256: str
     """Hex, of the event's canonical JSON: the same id with another body is another event, and an alarm."""
     occurred_at: int
