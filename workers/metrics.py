@@ -7,11 +7,13 @@ from wharfinger.ledger.log import ID_REUSED
 from wharfinger.ledger.values import TrailFault
 from wharfinger.runtime.metrics import counter, gauge
 from workers.decide.attribution import VIOLATIONS, Reason
+from workers.decide.plan import TOO_LARGE
 
 ALARM_REASONS: Final = (
     *sorted(one.value for one in VIOLATIONS),
     Reason.NO_ID.value,
     ID_REUSED,
+    TOO_LARGE,
     *(one.value for one in TrailFault),
 )
 """Why an alarm may have been raised."""

@@ -24,6 +24,7 @@ from workers.decide.plan import (
     accounts_to_infer,
     hear,
     heard_just_now,
+    too_large,
     unreadable,
     with_new,
 )
@@ -108,7 +109,7 @@ class Settle:
     def _events(self, stored: StoredNotification) -> tuple[Reading, ...]:
         notification = stored.notification
         if notification.dropped:
-            return (unreadable(notification, "larger than any registry's notification", b""),)
+            return (too_large(notification),)
         try:
             body = self.bodies.read(stored)
         except UnreadableRecord as fault:
