@@ -9,11 +9,12 @@ import pytest
 
 import authsvc.metrics
 import notifier.metrics
+import workers.metrics
 from wharfinger.cli import audit
 from wharfinger.cli.main import COMMANDS
-from wharfinger.ledger.log import ID_REUSED
+from wharfinger.ledger.instances import Gap
 from wharfinger.ledger.record import RecordKind
-from wharfinger.ledger.values import DeliveryState
+from wharfinger.ledger.values import DeliveryState, TrailFault
 from wharfinger.ledger.verification.findings import What
 from wharfinger.policy import Options
 from wharfinger.runtime.configuration import load_access
@@ -47,7 +48,7 @@ def series_row(series: Series) -> str:
 def test_metrics() -> None:
     """docs/metrics.md is the services' tables, row by row, and what it says to watch is there."""
     page = (ROOT / "docs/metrics.md").read_text()
-    tables = (*authsvc.metrics.TABLE, *notifier.metrics.TABLE, *authsvc.metrics.SHADOW_TABLE)
+    tables = (*authsvc.metrics.TABLE, *notifier.metrics.TABLE, *workers.metrics.TABLE, *authsvc.metrics.SHADOW_TABLE)
     assert [line for line in page.splitlines() if line.startswith("| `")] == [series_row(one) for one in dict.fromkeys(tables)]
     named = set(re.findall(r"\bwharfinger_\w+", page))
     assert {name.removesuffix("_bucket") for name in named} == {one.name for one in tables}
@@ -58,11 +59,11 @@ def test_metrics() -> None:
     )
 
 
-@pytest.mark.parametrize("words", [Verdict, Reason, Flag, Action, Kind, RecordKind, DeliveryState])
+@pytest.mark.parametrize("words", [Verdict, Reason, Flag, Action, Kind, RecordKind, DeliveryState, Gap, TrailFault])
 def test_every_word_of_the_trail_is_explained(words: type[StrEnum]) -> None:
     """Verdicts, reasons, flags, actions, kinds and states stand in docs/flow.md."""
     assert [word.value for word in words if word.value and f"`{word.value}`" not in FLOW] == []
-    assert f"`{ID_REUSED}`" in FLOW
+    assert [word for word in workers.metrics.ALARM_REASONS if f"`{word}`" not in FLOW] == []
 
 
 def test_every_finding_and_command_of_audit_is_explained() -> None:
@@ -76,7 +77,10 @@ def test_every_finding_and_command_of_audit_is_explained() -> None:
 def test_what_the_workers_log_of_the_log_is_explained() -> None:
     """Every event of signing and cosigning stands in docs/audit.md."""
     page = (ROOT / "docs/audit.md").read_text()
-    sources = [(ROOT / name).read_text() for name in ("workers/sign.py", "workers/cosign.py", "workers/adapters/witness.py")]
+    sources = [
+        (ROOT / name).read_text()
+        for name in ("workers/sign.py", "workers/cosign.py", "workers/warn.py", "workers/adapters/witness.py")
+    ]
     events = {event for source in sources for event in re.findall(r"log\(\"([\w.]+)\"", source)}
     assert len(events) > 5
     assert [event for event in sorted(events) if f"`{event}`" not in page] == []

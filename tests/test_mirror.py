@@ -43,23 +43,26 @@ ELSEWHERE = {
     "wharfinger/cli/templates.py": "tests/wharfinger/cli/test_init.py",
     "wharfinger/cli/work.py": "tests/wharfinger/cli/test_serve.py",
     **dict.fromkeys(
-        (f"wharfinger/cli/audit/{name}.py" for name in ("criteria", "export", "follow", "opening", "search")),
+        (f"wharfinger/cli/audit/{name}.py" for name in ("criteria", "export", "follow", "lines", "opening", "search")),
         "tests/wharfinger/cli/audit/test_audit_reading.py",
     ),
     "wharfinger/cli/audit/erase.py": "tests/real/test_erasure.py",
     "wharfinger/cli/audit/prune.py": "tests/real/test_erasure.py",
-    "wharfinger/cli/audit/redis_memory.py": "tests/real/test_erasure.py",
     "wharfinger/cli/audit/keys.py": "tests/wharfinger/cli/audit/test_settings.py",
     "wharfinger/cli/audit/receipts.py": "tests/wharfinger/cli/audit/test_verify.py",
     "wharfinger/cli/progress.py": "tests/real/test_erasure.py",
     **dict.fromkeys(
         (
             f"wharfinger/ledger/verification/{name}.py"
-            for name in ("anchors", "batches", "beginning", "findings", "leaves", "part", "pool", "rebuilding", "removed", "whole")
+            for name in ("anchors", "batches", "beginning", "findings", "leaves", "part", "pool", "rebuilding", "removed", "told", "whole")
         ),
         "tests/wharfinger/ledger/test_verification.py",
     ),
     "workers/adapters/checkpoints.py": "tests/workers/test_cosign.py",
+    "workers/adapters/hearing.py": "tests/workers/test_listen.py",
+    "workers/adapters/alarms.py": "tests/workers/test_cosign.py",
+    "workers/adapters/trail.py": "tests/real/test_silence.py",
+    "workers/metrics.py": "tests/workers/test_endpoints.py",
     "workers/adapters/guarded.py": "tests/workers/adapters/test_witness.py",
     "workers/adapters/retention.py": "tests/real/test_erasure.py",
     # The configuration is one thing, with one table of faults.
@@ -79,11 +82,15 @@ ELSEWHERE = {
         (
             f"wharfinger/ledger/{name}.py"
             for name in (
-                "bulk", "codes", "database", "log", "migrations/env", "migrations/versions/0001_first", "queries",
+                "bulk", "codes", "database", "log", "queries",
                 "reading", "rows", "schema", "upgrade", "values", "words",
             )
         ),
         "tests/wharfinger/ledger/test_settlement.py",
+    ),
+    **dict.fromkeys(
+        (f"wharfinger/ledger/migrations/{name}.py" for name in ("env", "versions/0001_first")),
+        "tests/wharfinger/ledger/test_migrations.py",
     ),
     "wharfinger/ledger/issued.py": "tests/workers/adapters/test_issuances.py",
     "wharfinger/ledger/outbox.py": "tests/workers/adapters/test_ledger.py",

@@ -1,4 +1,4 @@
-"""Joins the workers: a process each for settling, delivering and sweeping. Only here are clients made and clocks read.
+"""Joins the workers: processes that settle, deliver, sweep, and serve numbers. Only here are clients made and clocks read.
 
 Everything is made inside the process that uses it: no connection to SQL or Redis crosses a fork.
 """
@@ -7,11 +7,12 @@ import os
 import random
 import signal
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from types import TracebackType
 from typing import Final
 
 import redis
+from aiohttp import web
 from redis.backoff import ConstantBackoff
 from redis.client import Pipeline
 from redis.retry import Retry
@@ -25,29 +26,36 @@ from wharfinger.ledger.errors import LedgerMisuse, LedgerUnavailable
 from wharfinger.ledger.log_keys import log_keys
 from wharfinger.runtime.errors import Misconfigured
 from wharfinger.runtime.log import LibraryLog, Log, place_of, to_stderr
+from wharfinger.runtime.serving import run
 from wharfinger.runtime.settings import WorkerSettings
 from wharfinger.wire import keys
 from wharfinger.wire.jti import JtiKeys
+from workers.adapters.alarms import LedgersAlarms
 from workers.adapters.bodies import SpilledBodies
 from workers.adapters.checkpoints import LedgersCheckpoints, LedgersHead
 from workers.adapters.destinations import ConfiguredDestinations
+from workers.adapters.hearing import LedgersHearing
 from workers.adapters.housekeeping import RedisHousekeeping
 from workers.adapters.issuances import StoredIssuances
 from workers.adapters.ledger import LedgerOfBatches, LedgerOutbox
 from workers.adapters.registry import RegistryTags
 from workers.adapters.retention import LedgerRetention
 from workers.adapters.streams import RedisStreams
+from workers.adapters.trail import LedgersTrail
 from workers.adapters.wake_ups import RqWakeUps
 from workers.adapters.witness import CosignersInThreads, HttpWitness
 from workers.cosign import Cosign
 from workers.decide.plan import Planner
 from workers.decide.rules import compile_rules
 from workers.deliver import Deliver
+from workers.endpoints import Endpoints
 from workers.errors import Unavailable
+from workers.listen import Listen
 from workers.settle import Settle
 from workers.sign import Sign
 from workers.sweep import Sweep
 from workers.tasks import Task, deliver_table, settle_table, table_job
+from workers.warn import Warn
 
 SWEEP_S: Final = 1.0
 """Between two looks. A batch whose worker was killed is pending for 2 s before it is taken over: 5 s are kept with room."""
@@ -108,7 +116,7 @@ def run_deliver(settings: WorkerSettings, log: Log) -> int:
 
 
 def run_sweep(settings: WorkerSettings, log: Log) -> int:
-    """The sweeper, until SIGTERM or SIGINT: a look each second, tidying each minute, and the log signed on the way."""
+    """The sweeper, until SIGTERM or SIGINT: looking each second, tidying and listening each minute, signing on the way."""
     signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
     client, database = _redis(settings.redis_url), Database(settings.ledger_url)
     streams = RedisStreams(client, consumer="sweep")
@@ -125,6 +133,13 @@ def run_sweep(settings: WorkerSettings, log: Log) -> int:
         retention=LedgerRetention(database, settings.retention, _now_ms),
         log=log,
     )
+    listen = Listen(
+        hearing=LedgersHearing(database, _now_ms),
+        streams=streams,
+        allowed_ms={source.name: int(source.silence_s * 1_000) for source in settings.sources},
+        clock=_now_ms,
+        log=log,
+    )
     look = 0
     while not _stopped(SWEEP_S):
         look += 1
@@ -133,10 +148,32 @@ def run_sweep(settings: WorkerSettings, log: Log) -> int:
         if look % TIDY_EVERY == 0:
             # Whatever became of the look: tidying is what gives a full server room again.
             _look(sweep.tidy, log)
+            _look(listen.run, log)
         # Apart: the log is signed while Redis is away, and a fault of signing keeps no delivery waiting.
         if sign is not None:
             _look(sign.run, log)
     return STOPPED
+
+
+def run_metrics(settings: WorkerSettings, log: Log) -> int:
+    """The workers' numbers over HTTP, until SIGTERM or SIGINT."""
+    if settings.listen is None:
+        return STOPPED
+    return run(lambda: metrics_app(settings, log), listen=settings.listen, setting="workers.addr", tls=None, log=log)
+
+
+def metrics_app(settings: WorkerSettings, log: Log) -> web.Application:
+    """The application, inside a running loop."""
+    database = Database(settings.ledger_url)
+
+    async def life(_app: web.Application) -> AsyncIterator[None]:
+        yield
+        database.close()
+
+    app = web.Application()
+    app.add_routes(Endpoints(LedgersTrail(database), clock=_now_ms, log=log).routes())
+    app.cleanup_ctx.append(life)
+    return app
 
 
 def _look(look: Callable[[], None], log: Log) -> None:
@@ -163,13 +200,14 @@ def signing(settings: WorkerSettings, database: Database, log: Log) -> Sign | No
     if keys.signer is None:
         log("sign.idle", problem=f"there is no {settings.log.key_file}: the log is not signed")
         return None
+    warn = Warn(LedgersAlarms(database, _now_ms), settings.alarm_targets, log)
     cosigns = [
-        Cosign(one.name, keys.witnesses[one.name], HttpWitness(one), LedgersCheckpoints(database), log)
+        Cosign(one.name, keys.witnesses[one.name], HttpWitness(one), LedgersCheckpoints(database), warn, log)
         for one in settings.log.witnesses
     ]
     every_ms = int(settings.log.checkpoint_every_s * 1_000)
     head = LedgersHead(database, keys, keys.signer, every_ms=every_ms, clock=_now_ms)
-    return Sign(head=head, cosigners=CosignersInThreads(cosigns, log), every_ms=every_ms, clock=_now_ms, log=log)
+    return Sign(head=head, cosigners=CosignersInThreads(cosigns, log), warn=warn, every_ms=every_ms, clock=_now_ms, log=log)
 
 
 def _work(url: str, queue: str, table: Mapping[str, Task], log: Log) -> int:
@@ -238,13 +276,13 @@ def _now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-def _process(name: str, run: Callable[[WorkerSettings, Log], int]) -> Callable[[WorkerSettings], int]:
+def _process(name: str, work: Callable[[WorkerSettings, Log], int]) -> Callable[[WorkerSettings], int]:
     """A worker as a process: its faults are lines of its log and exit codes, by which whoever supervises it tries again."""
 
     def process(settings: WorkerSettings) -> int:
         log = to_stderr(name)
         try:
-            return run(settings, log)
+            return work(settings, log)
         except LedgerMisuse as fault:
             log("worker.misconfigured", problem=str(fault))
             return MISCONFIGURED
@@ -259,7 +297,6 @@ def _process(name: str, run: Callable[[WorkerSettings, Log], int]) -> Callable[[
 
 make_ledger: Final = _process("ledger", run_making)
 """As a process of its own, before the others: each of them would make it too."""
-WORKERS: Final[dict[str, Callable[[WorkerSettings], int]]] = {
-    name: _process(name, run) for name, run in (("settle", run_settle), ("deliver", run_deliver), ("sweep", run_sweep))
-}
+_RUNS: Final = {"settle": run_settle, "deliver": run_deliver, "sweep": run_sweep, "metrics": run_metrics}
+WORKERS: Final[dict[str, Callable[[WorkerSettings], int]]] = {name: _process(name, work) for name, work in _RUNS.items()}
 """The kinds of worker processes, by name."""

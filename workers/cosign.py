@@ -9,9 +9,11 @@ from typing import Final, assert_never
 from wharfinger.ledger.checkpoint import SignedCheckpoint, add_checkpoint_request
 from wharfinger.ledger.note import Verdict, VerifierKey, verify
 from wharfinger.runtime.log import Log
+from workers.decide.alarms import witness_ahead, witness_contradicts
 from workers.decide.cosigning import AskFrom, Cosigned, Declined, read_answer
 from workers.errors import Unavailable
 from workers.ports import SignedLog, Witness
+from workers.warn import Warn
 
 ASKS: Final = 3
 """At most, one after the other: a witness that names another size each time is not asked for ever."""
@@ -25,6 +27,7 @@ class Cosign:
     key: VerifierKey
     witness: Witness
     signed_log: SignedLog
+    warn: Warn
     log: Log
     _last: int = 0
     """The size of the last checkpoint that the witness cosigned; it tells when it is another."""
@@ -46,8 +49,13 @@ class Cosign:
         """Ask once; whether to ask again."""
         size = newest.checkpoint.size
         if self._last > size:
+            # Perhaps only than there was a moment ago: another host may have signed more, and had it cosigned, meanwhile.
+            now = self.signed_log.newest()
+            if now is not None and now.checkpoint.size >= self._last:
+                return False
             # It saw a longer log than there is: records were lost, by a restored backup or by somebody's hand.
             self.log("witness.ahead", witness=self.name, cosigned=self._last, size=size)
+            self.warn.run(witness_ahead(self.name, cosigned=self._last, size=size))
             self._last = 0
             return False
         proof = self.signed_log.proof(self._last, size)
@@ -65,8 +73,10 @@ class Cosign:
             case AskFrom(last):
                 self._last = last
                 return True
-            case Declined(problem):
+            case Declined(problem, contradicts):
                 self.log("witness.declined", witness=self.name, problem=problem)
+                if contradicts:
+                    self.warn.run(witness_contradicts(self.name, cosigned=self._last, size=size))
                 return False
             case _ as never:
                 assert_never(never)

@@ -11,7 +11,8 @@ from typing import Protocol
 
 from wharfinger.ledger.checkpoint import Nothing, Refuse, SignedCheckpoint
 from wharfinger.ledger.note import Signature
-from wharfinger.ledger.values import Claim, DeliveryState, Entry, Settled, Standing
+from wharfinger.ledger.tally import Tally
+from wharfinger.ledger.values import Claim, DeliveryState, Entry, Settled, Standing, TrailAlarm
 from wharfinger.wire import keys
 from wharfinger.wire.issuance import Issuance, Refusal
 from wharfinger.wire.names import Account, DeliveryId, Jti
@@ -19,6 +20,7 @@ from wharfinger.wire.notification import Notification, StoredNotification
 from workers.decide.cosigning import WitnessAnswer
 from workers.decide.order import Order, Sent
 from workers.decide.plan import Unreadable
+from workers.decide.silence import Silence
 
 # What settle needs.
 
@@ -233,6 +235,26 @@ class Retention(Protocol):
         """Some of it; how many records went. Raises LedgerUnavailable."""
 
 
+# What listening and counting need.
+
+
+class Hearing(Protocol):
+    """What the trail knows of who was heard. All raise LedgerUnavailable."""
+
+    def last_heard(self) -> Mapping[str, int]:
+        """When each registry that was ever heard was so last, milliseconds since the epoch."""
+
+    def tell(self, silence: Silence) -> bool:
+        """Write that one fell silent; whether that is new: it is written once, and not if it was heard meanwhile."""
+
+
+class Trail(Protocol):
+    """The trail, for who only counts."""
+
+    def tally(self) -> Tally:
+        """Alarms, gaps, and who was heard. Raises LedgerUnavailable."""
+
+
 # What signing the log needs.
 
 
@@ -244,6 +266,13 @@ class LogHead(Protocol):
 
     def sign(self) -> SignedCheckpoint | Nothing | Refuse:
         """Sign it and keep the checkpoint, unless there is no news or it is not the log that was signed before."""
+
+
+class Alarms(Protocol):
+    """The trail, for who found a fault of it."""
+
+    def tell(self, alarm: TrailAlarm) -> bool:
+        """Write it, once; whether that is new. Raises LedgerUnavailable: it is not written."""
 
 
 class Cosigners(Protocol):

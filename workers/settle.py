@@ -29,6 +29,7 @@ from workers.decide.plan import (
     hear,
     heard_just_now,
     mistaken,
+    too_large,
     unreadable,
     with_new,
 )
@@ -144,7 +145,7 @@ class Settle:
     def _events(self, stored: StoredNotification) -> tuple[Reading, ...]:
         notification = stored.notification
         if notification.dropped:
-            return (unreadable(notification, "larger than any registry's notification", b""),)
+            return (too_large(notification),)
         try:
             body = self.bodies.read(stored)
         except UnreadableRecord as fault:

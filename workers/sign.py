@@ -9,7 +9,9 @@ from typing import assert_never
 
 from wharfinger.ledger.checkpoint import Nothing, Refuse, SignedCheckpoint, recent
 from wharfinger.runtime.log import Log
+from workers.decide.alarms import not_signed
 from workers.ports import Clock, Cosigners, LogHead
+from workers.warn import Warn
 
 
 @dataclass(slots=True)
@@ -18,6 +20,7 @@ class Sign:
 
     head: LogHead
     cosigners: Cosigners
+    warn: Warn
     every_ms: int
     clock: Clock
     log: Log
@@ -45,8 +48,9 @@ class Sign:
             case SignedCheckpoint(checkpoint):
                 self.log("checkpoint.signed", size=checkpoint.size, root=checkpoint.root.hex())
                 return True
-            case Refuse(problem):
+            case Refuse(problem) as refused:
                 self.log("checkpoint.refused", problem=problem)
+                self.warn.run(not_signed(refused))
                 return True
             case Nothing():
                 return False

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field, replace
 
 from wharfinger.ledger.errors import LeaseLost, LedgerUnavailable
 from wharfinger.ledger.outbox import LEASE_MS
-from wharfinger.ledger.record import AuditRecord, event_key
+from wharfinger.ledger.record import AuditRecord
+from wharfinger.ledger.rows import identity_key
 from wharfinger.ledger.values import Claim, DeliveryState, Entry, Settled, Standing
 from wharfinger.wire import keys
 from wharfinger.wire.codec import UnreadableRecord
@@ -193,8 +194,7 @@ class MemoryLedger:
         return Settled(written, len(entries) - written, tuple(due))
 
     def _knows(self, record: AuditRecord) -> bool:
-        key = (event_key(record.source, record.event_id), record.event_sha)
-        return any((event_key(one.source, one.event_id), one.event_sha) == key for one in self.records)
+        return any((identity_key(one), one.event_sha) == (identity_key(record), record.event_sha) for one in self.records)
 
 
 def _claim(ident: DeliveryId, rule: str, target: str, record: AuditRecord, *, seq: int, now_ms: int) -> Claim:

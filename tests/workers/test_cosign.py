@@ -1,5 +1,6 @@
 """A witness's cosignature, asked for and kept: from any state it may be in, after any crash, and never from a log that went back."""
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -10,18 +11,21 @@ import pytest
 from tests.wharfinger.ledger import logs, vectors
 from tests.wharfinger.ledger.logs import NOW, fill, sign
 from tests.witness import Witness
-from wharfinger.ledger import schema
+from wharfinger.ledger import outbox, schema
 from wharfinger.ledger.checkpoint import Checkpoint, SignedCheckpoint, add_checkpoint_request
 from wharfinger.ledger.checkpoint import sign as sign_checkpoint
 from wharfinger.ledger.checkpoints import newest
 from wharfinger.ledger.database import Database
 from wharfinger.ledger.errors import LedgerUnavailable
 from wharfinger.ledger.note import Signature, cosigned_at, parse_vkey
+from wharfinger.ledger.search import Criteria, search
 from wharfinger.ledger.settlement import commit
+from workers.adapters.alarms import LedgersAlarms
 from workers.adapters.checkpoints import LedgersCheckpoints
 from workers.cosign import Cosign
 from workers.decide.cosigning import WitnessAnswer
 from workers.errors import Unavailable
+from workers.warn import Warn
 
 
 class InProcess:
@@ -51,7 +55,14 @@ class World:
 
     def use_case(self) -> Cosign:
         """As after a start: it remembers nothing."""
-        return Cosign("w1", parse_vkey(self.witness.vkey), InProcess(self.witness), LedgersCheckpoints(self.database), self.log)
+        warn = Warn(LedgersAlarms(self.database, lambda: NOW), ("hook",), self.log)
+        signed_log = LedgersCheckpoints(self.database)
+        return Cosign("w1", parse_vkey(self.witness.vkey), InProcess(self.witness), signed_log, warn, self.log)
+
+    def alarms(self) -> list[tuple[str, dict[str, Any]]]:
+        """The alarms of the trail."""
+        found = search(self.database, Criteria(kinds=("alarm",))).records
+        return [(one.record.reason, json.loads(one.record.detail)) for one in found]
 
     def grow(self) -> None:
         """One record more, signed."""
@@ -132,11 +143,43 @@ class Breaking(LedgersCheckpoints):
 
 
 def test_a_log_that_lost_records_is_told_of(world: World) -> None:
-    """A restored backup, or somebody's hand: the witness saw more than there is, and cosigns nothing."""
+    """A restored backup, or somebody's hand: the witness saw more than there is, and cosigns nothing. An alarm, once."""
     world.witness.seen[vectors.ORIGIN] = (99, b"x" * 32)
-    world.use_case().run()
-    assert world.logged == [("witness.ahead", {"witness": "w1", "cosigned": 99, "size": 10})]
-    assert world.cosigned_at() is None
+    found = {"witness": "w1", "cosigned": 99, "size": 10}
+    for _ in range(2):
+        world.use_case().run()
+        world.use_case().run()
+        assert world.alarms() == [("witness_ahead", found)]
+        assert world.cosigned_at() is None
+        world.grow()
+    assert world.logged[:3] == [
+        ("witness.ahead", found),
+        ("alarm.raised", {"why": "witness_ahead"}),
+        ("witness.ahead", found),
+    ]
+    assert len(outbox.due(world.database, now_ms=NOW)) == 1
+
+
+def test_a_witness_that_another_host_asked_is_not_ahead(world: World) -> None:
+    """More was signed and cosigned from there since this one looked: no records are lost, and no alarm is raised."""
+    cosign, other = world.use_case(), world.use_case()
+    ask = cosign.witness.ask
+
+    class Later:
+        """The port ``Witness``, asked when the other host is done."""
+
+        def ask(self, body: bytes) -> WitnessAnswer:
+            world.grow()
+            other.run()
+            return ask(body)
+
+    cosign.witness = Later()
+    cosign.run()
+    assert (world.events(), world.alarms()) == (["checkpoint.cosigned"], [])
+    cosign.witness = InProcess(world.witness)
+    world.grow()
+    cosign.run()
+    assert world.cosigned_at() == world.witness.time_s
 
 
 def test_a_rewritten_log_is_not_cosigned(world: World) -> None:
@@ -149,6 +192,10 @@ def test_a_rewritten_log_is_not_cosigned(world: World) -> None:
     world.use_case().run()
     assert world.witness.asked == [409, 422, 409, 422]
     assert world.cosigned_at() is None
+    assert world.alarms() == [
+        ("witness_contradicts", {"witness": "w1", "cosigned": 10, "size": 10}),
+        ("witness_contradicts", {"witness": "w1", "cosigned": 7, "size": 10}),
+    ]
 
 
 def test_the_witness_itself_never_goes_back(world: World) -> None:

@@ -9,10 +9,12 @@ from tests.wharfinger.ledger import vectors
 from wharfinger.ledger.checkpoint import Nothing, Refuse, SignedCheckpoint
 from wharfinger.ledger.checkpoint import sign as sign_checkpoint
 from wharfinger.ledger.errors import LedgerUnavailable
+from wharfinger.ledger.values import TrailAlarm, TrailFault
 from workers.sign import Sign
+from workers.warn import Warn
 
 SIGNED = sign_checkpoint(vectors.CHECKPOINT, vectors.LOG)
-REFUSED = Refuse("the log's first 3 records are not those that were signed")
+REFUSED = Refuse("the log's first 3 records are not those that were signed", about="rewritten/3")
 
 
 @dataclass
@@ -25,6 +27,7 @@ class World:
     signed: int = 0
     woken: int = 0
     logged: list[str] = field(default_factory=list)
+    told: list[TrailAlarm] = field(default_factory=list)
 
     def news(self) -> bool:
         """The port ``LogHead``."""
@@ -39,13 +42,21 @@ class World:
         """The port ``Cosigners``."""
         self.woken += 1
 
+    def tell(self, alarm: TrailAlarm) -> bool:
+        """The port ``Alarms``."""
+        if alarm in self.told:
+            return False
+        self.told.append(alarm)
+        return True
+
     def log(self, event: str, /, **fields: Any) -> None:
         """The log."""
         self.logged.append(f"{event} {fields}")
 
     def use_case(self) -> Sign:
         """Everything joined."""
-        return Sign(head=self, cosigners=self, every_ms=60_000, clock=lambda: self.now_ms, log=self.log)
+        warn = Warn(self, (), self.log)
+        return Sign(head=self, cosigners=self, warn=warn, every_ms=60_000, clock=lambda: self.now_ms, log=self.log)
 
 
 def looks(world: World, sign: Sign, times: int, *, step_ms: int = 1_000) -> None:
@@ -88,11 +99,13 @@ def test_what_another_host_signed_is_no_reason_to_wait() -> None:
 
 
 def test_a_refusal_is_told_every_minute() -> None:
-    """It does not go away by itself, and does not fill the disk either."""
+    """It does not go away by itself, and does not fill the disk either. Of the alarms it is one."""
     world = World(outcome=REFUSED)
     looks(world, world.use_case(), 61)
     assert world.signed == 2
-    assert world.logged == [f"checkpoint.refused {{'problem': {REFUSED.problem!r}}}"] * 2
+    told = f"checkpoint.refused {{'problem': {REFUSED.problem!r}}}"
+    assert world.logged == [told, "alarm.raised {'why': 'checkpoint_refused'}", told]
+    assert world.told == [TrailAlarm(TrailFault.CHECKPOINT_REFUSED, "rewritten/3", {"problem": REFUSED.problem})]
 
 
 def test_a_clock_that_is_set_back_does_not_silence_the_log() -> None:

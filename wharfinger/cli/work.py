@@ -37,4 +37,5 @@ def worker_specs(settings: Settings, *, url: str, processes: int) -> list[Spec]:
     """The workers' processes: one settles (a second would gain nothing), one sweeps, some deliver."""
     ready = replace(settings.workers, redis_url=url)
     names = ["settle", "sweep", *(f"deliver-{number}" for number in range(1, processes + 1))]
+    names += [] if settings.workers.listen is None else ["metrics"]
     return [Spec(name, partial(WORKERS[name.partition("-")[0]], ready), order=1, settings=ready) for name in names]

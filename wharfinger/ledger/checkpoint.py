@@ -116,9 +116,10 @@ class Nothing:
 
 @dataclass(frozen=True, slots=True)
 class Refuse:
-    """Signing would vouch for a log that is not the one signed before."""
+    """Signing would vouch for a log that is not the one signed before. ``about``: the same for the same problem."""
 
     problem: str
+    about: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,19 +151,23 @@ def next_step(head: Head, latest: Latest | None) -> Sign | Nothing | Refuse:
     C2SP tlog-checkpoint: a log must not sign what is inconsistent with what it signed before. So what was changed behind the
     log's back is never vouched for by the next checkpoint.
     """
+    signed = 0 if latest is None else latest.checkpoint.size
     if latest is not None:
         newest = latest.checkpoint
         if latest.signed_by is None:
             return Refuse(
-                f"the checkpoint of {newest.size} records of {newest.origin} is signed by none of our keys: {RESTORE}"
+                f"the checkpoint of {newest.size} records of {newest.origin} is signed by none of our keys: {RESTORE}",
+                about=f"unknown_key/{newest.size}",
             )
         if head.size < newest.size:
-            return Refuse(f"the log has {head.size} records, and had {newest.size} when it was last signed: {_VERIFY}")
+            problem = f"the log has {head.size} records, and had {newest.size} when it was last signed: {_VERIFY}"
+            return Refuse(problem, about=f"shorter/{newest.size}")
         if latest.tiles_root != newest.root:
-            return Refuse(f"the log's first {newest.size} records are not those that were signed: {_VERIFY}")
+            problem = f"the log's first {newest.size} records are not those that were signed: {_VERIFY}"
+            return Refuse(problem, about=f"rewritten/{newest.size}")
     if head.frontier_root is None or head.frontier_root != head.tiles_root:
-        return Refuse(f"the log's frontier and tiles are not of one tree: {_VERIFY}")
-    return Sign() if head.size > (latest.checkpoint.size if latest else 0) else Nothing()
+        return Refuse(f"the log's frontier and tiles are not of one tree: {_VERIFY}", about=f"torn/{signed}")
+    return Sign() if head.size > signed else Nothing()
 
 
 _VERIFY: Final = "not signed, run `wharfinger audit verify`"

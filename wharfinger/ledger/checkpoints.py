@@ -158,7 +158,8 @@ def _step(connection: Connection, keys: LogKeys, tree: Tree, now_ms: int, every_
         try:
             signed = stored.signed()
         except MalformedNote as fault:
-            return Refuse(f"the checkpoint of {stored.size} records was changed: {fault}; run `wharfinger audit verify`")
+            problem = f"the checkpoint of {stored.size} records was changed: {fault}; run `wharfinger audit verify`"
+            return Refuse(problem, about=f"changed/{stored.size}")
         signer = signed_by(signed.note, keys.logs)
         latest = Latest(signed.checkpoint, signer, _root(connection, signed.checkpoint.size))
     try:

@@ -6,6 +6,7 @@ are lost in the child), so each process opens its own, and a handle used in anot
 
 import os
 import sqlite3
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib.util import find_spec
@@ -46,13 +47,21 @@ class Database:
         self._pid = os.getpid()
         self.url = url
         self._engine = _engine(make_url(url), create=create)
-        self.words = Words()
+        self._remembered = threading.local()
         try:
             with self.writing() if create else self.reading() as connection:
                 (upgrade if create else require_current)(connection)
         except BaseException:
             self.close()
             raise
+
+    @property
+    def words(self) -> Words:
+        """This thread's memory of the dictionary: another thread's commit is no word on what this one's transaction gave."""
+        found: Words | None = getattr(self._remembered, "words", None)
+        if found is None:
+            found = self._remembered.words = Words()
+        return found
 
     @property
     def dialect(self) -> str:

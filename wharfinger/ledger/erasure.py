@@ -1,16 +1,17 @@
 """Erasing what the ledger knows of a person, while every proof still holds: values and salts go, what they committed to stays.
 
-Runs in small transactions, so that settling goes on between them. Crash between two: some records are erased and some not; the
-same call again goes on, for an erased record is not found by its account any more. The last transaction writes the record that
-tells of it, and removes the words nobody names; a crash before it leaves words that the next call removes.
+Runs in small transactions, so that settling goes on between them. Each erases some records and writes the record of the log
+that tells exactly which: so at no time is one erased that the log does not tell of, which would be tampering. Crash between
+two: some are erased and told of, the others neither; the same call again goes on, for an erased record is not found by its
+account any more. The last transaction removes the words nobody names; a crash before it leaves words for the next call.
 """
 
 import json
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Final
 
-from sqlalchemy import Connection, delete, exists, or_, select, text, update
+from sqlalchemy import Connection, and_, delete, exists, or_, select, text, update
 
 from wharfinger.ledger import schema
 from wharfinger.ledger.bulk import bulk_insert
@@ -21,6 +22,7 @@ from wharfinger.ledger.packing import pack_commitments
 from wharfinger.ledger.raw import unpack_raw
 from wharfinger.ledger.reading import Stored, read_records
 from wharfinger.ledger.record import PERSONAL_FIELDS, AuditRecord, RecordKind, canonical_json, commitments
+from wharfinger.ledger.rows import identity_key
 from wharfinger.ledger.words import Words
 
 CHUNK: Final = 500
@@ -33,11 +35,11 @@ _OF_NOBODY = [CODES[kind] for kind in (RecordKind.ERASURE, RecordKind.PRUNING, R
 
 @dataclass(frozen=True, slots=True)
 class Erased:
-    """What was erased: records, token ids among them (so that Redis forgets them too), and the number of the record of it."""
+    """What was erased: records, token ids among them (so that Redis forgets them too). ``told_by``: what tells of it."""
 
     records: int
     jtis: tuple[str, ...]
-    seq: int | None
+    told_by: tuple[int, ...]
 
 
 def erase_account(
@@ -54,43 +56,74 @@ def erase_account(
     Raises:
         LedgerUnavailable: it did not answer; what was erased is erased, the rest by the next call.
     """
-    count, jtis = 0, []
+    count, jtis, told_by = 0, list[str](), list[int]()
     for find in (_of_account, _quarantined):
         after = -1
         while True:
             with database.writing() as connection:
                 found = find(connection, database.words, account, after)
-                _erase(connection, found)
+                if found:
+                    told_by.append(erase_records(connection, database.words, found, now_ms=now_ms))
             if not found:
                 break
             after = found[-1].seq
             count += len(found)
             jtis += [one.record.jti for one in found if one.record.jti]
             told(count)
-    seq = None
     with database.writing() as connection:
-        if count:
-            record = AuditRecord(
-                kind=RecordKind.ERASURE,
-                recorded_at=now_ms,
-                occurred_at=now_ms,
-                event_id=f"erasure/{now_ms}/{count}",
-                detail=canonical_json({"records": count}).decode(),
-            )
-            (written,) = append(connection, database.words, [(record, b"")])
-            seq = None if written is None else written.seq
         _forget_words(connection, account)
     _scrub(database)
-    return Erased(count, tuple(dict.fromkeys(jtis)), seq)
+    return Erased(count, tuple(dict.fromkeys(jtis)), tuple(told_by))
+
+
+def erase_records(connection: Connection, words: Words, found: Sequence[Stored], *, now_ms: int) -> int:
+    """Erase the personal values of some records, and write the record that tells which; its number. In one transaction."""
+    _erase(connection, found)
+    seqs = sorted(one.seq for one in found)
+    record = AuditRecord(
+        kind=RecordKind.ERASURE,
+        recorded_at=now_ms,
+        occurred_at=now_ms,
+        # None of them is ever erased again: no other erasure begins with the same.
+        event_id=f"erasure/{seqs[0]}/{seqs[-1]}",
+        detail=canonical_json({"records": len(seqs), "numbers": numbers_text(seqs)}).decode(),
+    )
+    (written,) = append(connection, words, [(record, b"")])
+    assert written is not None  # noqa: S101 - these numbers were never erased before
+    return written.seq
+
+
+def numbers_text(seqs: Iterable[int]) -> str:
+    """Which records, for the record that tells of them: ascending numbers as runs, ``3-5,9``."""
+    runs: list[list[int]] = []
+    for seq in seqs:
+        if runs and seq == runs[-1][1] + 1:
+            runs[-1][1] = seq
+        else:
+            runs.append([seq, seq])
+    return ",".join(f"{first}-{last}" if last > first else str(first) for first, last in runs)
+
+
+def told_numbers(record: AuditRecord) -> Iterator[range]:
+    """Which records an erasure tells of, as runs. Raises ValueError: it is none of ours, or of a newer version."""
+    try:
+        text = json.loads(record.detail)["numbers"]
+        for run in text.split(","):
+            first, _, last = run.partition("-")
+            yield range(int(first), int(last or first) + 1)
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ValueError("an erasure that does not tell which records") from error
 
 
 def _of_account(connection: Connection, words: Words, account: str, after: int) -> list[Stored]:
     number = 0 if not account else words.existing(connection, "account", [account]).get(account)
     if number is None:
         return []
+    # Nor is an alarm about the trail itself, which is of no registry.
+    about_the_trail = and_(_R.kind == CODES[RecordKind.ALARM], _R.source == 0)
     query = (
         select(_R.seq)
-        .where(_R.account == number, _R.seq > after, _R.secret.is_not(None), _R.kind.not_in(_OF_NOBODY))
+        .where(_R.account == number, _R.seq > after, _R.secret.is_not(None), _R.kind.not_in(_OF_NOBODY), ~about_the_trail)
         .order_by(_R.seq)
         .limit(CHUNK)
     )
@@ -127,6 +160,11 @@ def _erase(connection: Connection, found: Sequence[Stored]) -> None:
         committed = commitments(one.record, one.secret or b"")
         rows.append((one.seq, pack_commitments(committed, PERSONAL_FIELDS)))
     bulk_insert(connection, schema.erased, rows)
+    for one in found:
+        if not one.record.event_id and one.record.event_sha:
+            # Looked for by the hash of what came, which would let a guess at it be tried.
+            key = identity_key(replace(one.record, event_sha=""))
+            connection.execute(update(schema.records).where(_R.seq == one.seq).values(event_key=key))
     for at in range(0, len(seqs), CHUNK):
         chunk = seqs[at : at + CHUNK]
         connection.execute(

@@ -1,22 +1,38 @@
 """Which processes of each registry were heard, and where events may be missing: one that ends loses what it had not posted.
 
-A new instance beside an old one may be one more replica or a restart; the record says what is known, and lets a person judge.
+A new instance beside an old one may be one more replica or a restart; one that is not heard may have nothing to say. The record
+says what is known, and lets a person judge. After which silence it is told is decided elsewhere.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Final
 
-from sqlalchemy import Connection, insert, select, tuple_, update
+from sqlalchemy import Connection, exists, func, insert, select, tuple_, update
 from sqlalchemy.sql import ColumnElement
 
 from wharfinger.ledger import schema
 from wharfinger.ledger.log import Appended, append, read_tree
+from wharfinger.ledger.packing import pack_id
 from wharfinger.ledger.record import AuditRecord, RecordKind, canonical_json
+from wharfinger.ledger.rows import row_key
 from wharfinger.ledger.words import Words
 
-RESTARTED = "restarted"
-SILENT = "silent"
+
+class Gap(StrEnum):
+    """Why a registry may have lost events."""
+
+    RESTARTED = "restarted"
+    """Another process of it was heard than before."""
+    SILENT = "silent"
+    """Nothing was heard for longer than its silences may last."""
+    BACK = "back"
+    """It is heard again after a silence that was told."""
+
+
+SHORTEST_SILENCE_MS: Final = 60_000
+"""No silence is told that was shorter (``MIN_SILENCE_S`` of the configuration), so nobody looks for one in steady traffic."""
 _CHUNK: Final = 500
 
 
@@ -44,8 +60,7 @@ def note(connection: Connection, words: Words, appended: Sequence[Appended], *, 
     keys = {(numbers["source", source], numbers["instance_id", ident]): (source, ident) for source, ident in sorted(heard)}
     known = _known(connection, list(keys))
     new = [key for key in keys if key not in known]
-    sources = {keys[key][0]: key[0] for key in new}
-    formers = {source: _former(connection, words, source, number, epoch) for source, number in sources.items()}
+    formers = {source: _former(connection, words, source, numbers["source", source], epoch) for source, _ in sorted(heard)}
     table = schema.instances
     for at in range(0, len(known), _CHUNK):
         chosen = _among(sorted(known)[at : at + _CHUNK])
@@ -54,6 +69,7 @@ def note(connection: Connection, words: Words, appended: Sequence[Appended], *, 
         rows = [{"source": source, "instance_id": ident, "first_at": now_ms, "last_at": now_ms} for source, ident in new]
         connection.execute(insert(table), rows)
     gaps = [_restarted(ident, former, now_ms) for source, ident in map(keys.__getitem__, new) if (former := formers[source])]
+    gaps += _ended_silences(connection, [former for former in formers.values() if former], now_ms)
     if gaps:
         append(connection, words, [(gap, b"") for gap in gaps])
 
@@ -67,17 +83,39 @@ def read(connection: Connection, words: Words) -> list[Instance]:
     return [Instance(texts[row.source], texts[row.instance_id], row.first_at, row.last_at) for row in rows]
 
 
-def silent(source: str, last_at: int, *, now_ms: int) -> AuditRecord:
-    """The record of a registry that fell silent: the same for the same last event, so it is written once."""
-    detail = {"why": SILENT, "last_heard": last_at}
+def last_heard(connection: Connection, words: Words) -> dict[str, int]:
+    """When each registry that was ever heard was so last, whichever process of it."""
+    table = schema.instances.c
+    rows = connection.execute(select(table.source, func.max(table.last_at).label("last_at")).group_by(table.source)).all()
+    texts = words.texts(connection, {row.source for row in rows}, epoch=read_tree(connection).epoch)
+    return {texts[row.source]: row.last_at for row in rows}
+
+
+def tell_silence(connection: Connection, words: Words, source: str, last_at: int, *, now_ms: int) -> bool:
+    """Write that a registry fell silent after an event; once, however often it is told, and not if it was heard meanwhile.
+
+    Crash before the commit: the next look finds the same silence. After: it is told.
+
+    Returns:
+        whether it was written now.
+    """
+    # Under the sequencer's lock, as what is heard is noted: a silence is never told behind the event that ends it.
+    read_tree(connection, lock=True)
+    if last_heard(connection, words).get(source) != last_at:
+        return False
+    (written,) = append(connection, words, [(_silent(source, last_at, now_ms), b"")])
+    return written is not None
+
+
+def _silent(source: str, last_at: int, now_ms: int) -> AuditRecord:
     return AuditRecord(
         kind=RecordKind.GAP,
         recorded_at=now_ms,
         occurred_at=last_at,
         source=source,
-        event_id=f"gap/{SILENT}/{last_at}",
-        reason=SILENT,
-        detail=canonical_json(detail).decode(),
+        event_id=_silence_id(last_at),
+        reason=Gap.SILENT.value,
+        detail=canonical_json({"why": Gap.SILENT.value, "last_heard": last_at}).decode(),
     )
 
 
@@ -105,8 +143,34 @@ def _former(connection: Connection, words: Words, source: str, number: int, epoc
     return Instance(source, texts[row.instance_id], row.first_at, row.last_at)
 
 
+def _silence_id(last_at: int) -> str:
+    # The same for the same last event, so it is written once.
+    return f"gap/{Gap.SILENT}/{last_at}"
+
+
+def _ended_silences(connection: Connection, formers: Iterable[Instance], now_ms: int) -> Iterator[AuditRecord]:
+    for former in formers:
+        if now_ms - former.last_at >= SHORTEST_SILENCE_MS and _is_told(connection, former.source, former.last_at):
+            ended = {"why": Gap.BACK.value, "last_heard": former.last_at, "silent_ms": now_ms - former.last_at}
+            yield AuditRecord(
+                kind=RecordKind.GAP,
+                recorded_at=now_ms,
+                occurred_at=now_ms,
+                source=former.source,
+                event_id=f"gap/{Gap.BACK}/{former.last_at}",
+                reason=Gap.BACK.value,
+                detail=canonical_json(ended).decode(),
+            )
+
+
+def _is_told(connection: Connection, source: str, last_at: int) -> bool:
+    ident, records = _silence_id(last_at), schema.records.c
+    told = exists().where(records.event_key == row_key(source, ident), records.event_id == pack_id(ident))
+    return bool(connection.execute(select(told)).scalar())
+
+
 def _restarted(ident: str, former: Instance, now_ms: int) -> AuditRecord:
-    detail = {"why": RESTARTED, "former": former.instance_id, "last_heard": former.last_at}
+    detail = {"why": Gap.RESTARTED.value, "former": former.instance_id, "last_heard": former.last_at}
     return AuditRecord(
         kind=RecordKind.GAP,
         recorded_at=now_ms,
@@ -114,6 +178,6 @@ def _restarted(ident: str, former: Instance, now_ms: int) -> AuditRecord:
         source=former.source,
         event_id=f"gap/{ident}",
         instance_id=ident,
-        reason=RESTARTED,
+        reason=Gap.RESTARTED.value,
         detail=canonical_json(detail).decode(),
     )

@@ -16,7 +16,7 @@ from wharfinger.ledger.bulk import bulk_insert
 from wharfinger.ledger.merkle import Frontier, leaf_hash
 from wharfinger.ledger.packing import pack_digest, pack_hash, unpack_digest
 from wharfinger.ledger.record import SECRET_BYTES, AuditRecord, RecordKind, canonical, commitments
-from wharfinger.ledger.rows import row_key, to_row, words_of
+from wharfinger.ledger.rows import identity_key, to_row, words_of
 from wharfinger.ledger.tiles import extend
 from wharfinger.ledger.words import Words
 
@@ -123,7 +123,7 @@ class _Known:
     """Which of a batch's records the log has already, and which ids it has with another body."""
 
     def __init__(self, connection: Connection, records: Sequence[AuditRecord]) -> None:
-        keys = list({row_key(record.source, record.event_id) for record in records})
+        keys = list({identity_key(record) for record in records})
         table = schema.records.c
         self._bodies: dict[bytes, set[bytes | None]] = {}
         for at in range(0, len(keys), _CHUNK):
@@ -133,7 +133,7 @@ class _Known:
 
     def mark(self, record: AuditRecord) -> AuditRecord | None:
         """The record, flagged when its id is known with another body; None when it is known itself."""
-        bodies = self._bodies.setdefault(row_key(record.source, record.event_id), set())
+        bodies = self._bodies.setdefault(identity_key(record), set())
         body = pack_hash(record.event_sha)
         # An erased record has no hash any more: whatever comes again under its id is taken for it.
         if body in bodies or None in bodies:

@@ -61,8 +61,8 @@ def named_records(database: Database, ref: str, *, seq: int | None = None) -> li
 
     Args:
         database: the ledger.
-        ref: a log number, delivery id, token id, event id, digest or repository:tag. It means the delivery's outcome, the
-            token's issuance, the event, or the newest push of a manifest.
+        ref: a log number, delivery id, token id, event id, digest, repository:tag, or the SHA-256 of what had no id. It means
+            the delivery's outcome, the token's issuance, the event, or the newest push of a manifest.
         seq: only this number, when the reference names it.
 
     Raises:

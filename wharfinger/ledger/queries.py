@@ -1,8 +1,10 @@
 """Reading the ledger for people: what a reference names, and the chain issuance → push → deliveries around it. Writes nothing.
 
-A reference is a digest, ``repository:tag``, a token id, an event id or a delivery id; the chain is walked both ways from it.
+A reference is a digest, ``repository:tag``, a token id, an event id or a delivery id, or the SHA-256 of what came and had no id
+of its own; the chain is walked both ways from it.
 """
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final
@@ -14,10 +16,10 @@ from wharfinger.ledger import schema
 from wharfinger.ledger.codes import CODES
 from wharfinger.ledger.database import Database
 from wharfinger.ledger.issued import from_record
-from wharfinger.ledger.packing import pack_digest, pack_id, pack_jti
+from wharfinger.ledger.packing import pack_digest, pack_hash, pack_id, pack_jti
 from wharfinger.ledger.reading import Stored, read_records
 from wharfinger.ledger.record import RecordKind
-from wharfinger.ledger.rows import row_key
+from wharfinger.ledger.rows import content_key, row_key
 from wharfinger.ledger.words import Words
 from wharfinger.wire.jti import has_shape
 from wharfinger.wire.scope import Scope
@@ -25,6 +27,7 @@ from wharfinger.wire.scope import Scope
 MAX_EVENTS: Final = 200
 """Events of one trace, newest first; a digest that is pulled all day has more than anybody reads."""
 
+_SHA256: Final = re.compile(r"[0-9a-f]{64}", re.ASCII)
 _R = schema.records.c
 _MEANT: Final = tuple(CODES[action] for action in ("push", "mount", "delete", "untag"))
 
@@ -158,6 +161,9 @@ def named(connection: Connection, words: Words, ref: str) -> Iterator[tuple[Colu
     sources = words.all_of(connection, "source")
     keys = [row_key(source, ref) for source in ("", *sources)]
     yield _R.event_key.in_(keys), _R.event_id == pack_id(ref)
+    if _SHA256.fullmatch(ref) is not None:
+        keys = [content_key(source, ref) for source in ("", *sources)]
+        yield _R.event_key.in_(keys), _R.event_sha == pack_hash(ref)
     if has_shape(ref):
         jti = pack_jti(ref)
         yield func.substr(_R.jti, literal_column("1"), literal_column("8")) == (jti or b"")[:8], _R.jti == jti

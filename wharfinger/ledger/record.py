@@ -64,7 +64,8 @@ _OUTER: Final = bytes(byte ^ 0x5C for byte in range(256))
 class AuditRecord:
     """One record: what happened, to what, by which token. Times are milliseconds since the epoch; empty means not said.
 
-    ``event_id`` and ``event_sha`` (hex) identify what it records within its ``source``: the same pair is recorded once.
+    ``event_id`` and ``event_sha`` (hex) identify what it records within its ``source``: the same pair is recorded once. What
+    has no id of its own is known by its hash alone, and after erasure by nothing.
     ``detail`` is JSON text of the kind's further fields, canonical itself.
     """
 

@@ -58,7 +58,7 @@ def to_row(record: AuditRecord, *, seq: int, secret: bytes | None, numbers: Mapp
         "recorded_at": record.recorded_at,
         "occurred_at": record.occurred_at,
         "source": numbers["source", record.source],
-        "event_key": row_key(record.source, record.event_id),
+        "event_key": identity_key(record),
         "event_id": None if record.event_id == _usual_id(record.kind, record.jti) else pack_id(record.event_id),
         "event_sha": pack_hash(record.event_sha),
         "action": CODES[record.action],
@@ -160,6 +160,21 @@ WITH_RAW: Final = frozenset({RecordKind.EVENT, RecordKind.QUARANTINE})
 def row_key(source: str, event_id: str) -> bytes:
     """What an event is looked for by."""
     return event_key(source, event_id)[:ROW_KEY_BYTES]
+
+
+def identity_key(record: AuditRecord) -> bytes:
+    """What a record is looked for by when it comes again: its id, or the hash of what came when that had none.
+
+    That hash is personal: erased with it, this key is that of nothing, and says nothing of what it was.
+    """
+    if record.event_id or not record.event_sha:
+        return row_key(record.source, record.event_id)
+    return content_key(record.source, record.event_sha)
+
+
+def content_key(source: str, sha256: str) -> bytes:
+    """The same, of a hash. No source is called so: what somebody else calls his event is never this."""
+    return row_key(f"{source}\x01", sha256)
 
 
 def _usual_id(kind: str, jti: str) -> str:

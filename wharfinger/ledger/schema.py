@@ -216,6 +216,8 @@ instances = Table(
     _number("first_at"),
     _number("last_at"),
     PrimaryKeyConstraint("source", "instance_id"),
+    # The latest of each source, however many there were.
+    Index("instances_last", "source", "last_at"),
 )
 """Processes of registries that were heard: a new one may mean that another's last events are lost."""
 

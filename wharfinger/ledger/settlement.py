@@ -31,7 +31,7 @@ def commit(database: Database, entries: Sequence[Entry], *, now_ms: int) -> Sett
         _write_issuances(connection, new)
         _note_uses(connection, [written for written, _ in new], now_ms)
         instances.note(connection, database.words, [written for written, _ in new], now_ms=now_ms)
-        due = _write_deliveries(connection, [(written.seq, entry.deliveries) for written, entry in new], now_ms)
+        due = write_deliveries(connection, [(written.seq, entry.deliveries) for written, entry in new], now_ms)
         raised = [(written, entry, why) for written, entry in new if (why := _alarm(written, entry))]
         due += _raise(connection, database, raised, now_ms)
     return Settled(len(new), len(entries) - len(new), due, tuple(why for _, _, why in raised))
@@ -80,7 +80,7 @@ def _raise(
     records = [(alarm_record(written, why, now_ms=now_ms), b"") for written, _, why in raised]
     appended = append(connection, database.words, records)
     new = [(one.seq, entry.on_alarm) for one, (_, entry, _) in zip(appended, raised, strict=True) if one is not None]
-    return _write_deliveries(connection, new, now_ms)
+    return write_deliveries(connection, new, now_ms)
 
 
 def alarm_record(written: Appended, why: str, *, now_ms: int) -> AuditRecord:
@@ -104,9 +104,10 @@ def alarm_record(written: Appended, why: str, *, now_ms: int) -> AuditRecord:
     )
 
 
-def _write_deliveries(
+def write_deliveries(
     connection: Connection, new: Sequence[tuple[int, tuple[NewDelivery, ...]]], now_ms: int
 ) -> tuple[DeliveryId, ...]:
+    """Write the deliveries that records bring, each record by its number; those that are due."""
     planned = [(seq, delivery) for seq, deliveries in new for delivery in deliveries]
     if planned:
         rows = [

@@ -1,5 +1,6 @@
 """The ledger's values: what a batch brings, where a delivery stands, what a claim holds. Pure; deciding works on these."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
@@ -10,6 +11,17 @@ from wharfinger.wire.names import DeliveryId
 
 ALARM_RULE: Final = "alarm"
 """The rule of a delivery that an alarm brought; no rule of the file may be called so."""
+
+
+class TrailFault(StrEnum):
+    """Faults of the trail itself, each an alarm. What a fault is about tells it from another of its kind."""
+
+    CHECKPOINT_REFUSED = "checkpoint_refused"
+    """The log is not the one that was signed before, so it is not signed."""
+    WITNESS_AHEAD = "witness_ahead"
+    """A witness saw more records than there are."""
+    WITNESS_CONTRADICTS = "witness_contradicts"
+    """A witness says that the log is not the one it cosigned before."""
 
 
 class DeliveryState(StrEnum):
@@ -52,6 +64,16 @@ class Entry:
     deliveries: tuple[NewDelivery, ...] = field(default=())
     alarm: str = ""
     on_alarm: tuple[NewDelivery, ...] = field(default=())
+
+
+@dataclass(frozen=True, slots=True)
+class TrailAlarm:
+    """A fault of the trail, to be told once. ``about``: the same for the same fault, however often it is found."""
+
+    fault: TrailFault
+    about: str
+    detail: Mapping[str, str | int]
+    deliveries: tuple[NewDelivery, ...] = field(default=())
 
 
 @dataclass(frozen=True, slots=True)

@@ -63,7 +63,7 @@ class RegistryEvent:
     """One event as its registry told it. Texts are cut to MAX_TEXT; empty means not said."""
 
     event_id: EventId
-    """As sent, or ``sha256:…`` of the event when none was sent."""
+    """As sent; empty when none was."""
     sha256: str
     """Hex, of the event's canonical JSON: the same id with another body is another event, and an alarm."""
     occurred_at: int
@@ -153,7 +153,7 @@ def parse_event(event: object) -> RegistryEvent | Malformed:
     action = _action(action_said, method, tag=tag, digest=digest)
     name = _object(event, "actor").get("name")
     return RegistryEvent(
-        event_id=EventId(_text(event, "id") or f"sha256:{sha256}"),
+        event_id=EventId(_text(event, "id")),
         sha256=sha256,
         occurred_at=_milliseconds(_text(event, "timestamp")),
         action=action,

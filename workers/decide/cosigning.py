@@ -9,10 +9,11 @@ from wharfinger.ledger.note import MalformedNote, Note, Signature, Verdict, Veri
 SIZE_TYPE: Final = "text/x.tlog.size"
 _DONE: Final = 200
 _CONFLICT: Final = 409
+_CONTRADICTS: Final = 422
 _REASONS: Final = {
     403: "does not know the log's key",
     404: "does not know the log",
-    422: "says that the log is not the one it cosigned before",
+    _CONTRADICTS: "says that the log is not the one it cosigned before",
 }
 
 
@@ -41,9 +42,10 @@ class AskFrom:
 
 @dataclass(frozen=True, slots=True)
 class Declined:
-    """No cosignature came."""
+    """No cosignature came. ``contradicts``: for the log is not the one that the witness cosigned before."""
 
     problem: str
+    contradicts: bool = False
 
 
 def read_answer(answer: WitnessAnswer, signed: SignedCheckpoint, key: VerifierKey) -> Cosigned | AskFrom | Declined:
@@ -55,7 +57,7 @@ def read_answer(answer: WitnessAnswer, signed: SignedCheckpoint, key: VerifierKe
             return AskFrom(parse_number(answer.body.decode("ascii", "replace").removesuffix("\n")))
         except MalformedNote:
             return Declined("answered 409 without a size")
-    return Declined(_REASONS.get(answer.status, f"answered {answer.status}"))
+    return Declined(_REASONS.get(answer.status, f"answered {answer.status}"), contradicts=answer.status == _CONTRADICTS)
 
 
 def _cosigned(body: bytes, signed: SignedCheckpoint, key: VerifierKey) -> Cosigned | Declined:

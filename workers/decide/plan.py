@@ -2,14 +2,14 @@
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Final, assert_never
 
 from wharfinger.ledger.issued import scope_texts, to_record
 from wharfinger.ledger.raw import pack_raw
 from wharfinger.ledger.record import AuditRecord, Personal, RecordKind, canonical_json
-from wharfinger.ledger.values import Entry
+from wharfinger.ledger.values import ALARM_RULE, Entry, NewDelivery
 from wharfinger.wire.event import Malformed, RegistryEvent
 from wharfinger.wire.issuance import Issuance, Refusal
 from wharfinger.wire.jti import JtiKeys, Proof, verify
@@ -18,13 +18,16 @@ from wharfinger.wire.notification import Notification
 from wharfinger.wire.subject import TokenSubject, parse_subject
 from workers.decide.attribution import VIOLATIONS, Attribution, Reason, attribute
 from workers.decide.inference import infer
-from workers.decide.rules import CompiledRule, alarm_deliveries, deliveries
+from workers.decide.rules import CompiledRule, alarm_deliveries, deliveries, id_of
 
 _METHODS: Final = frozenset({"GET", "HEAD", "PUT", "POST", "PATCH", "DELETE"})
 """What a registry says of a method; anything else stands in the raw event alone."""
 NO_CANDIDATES: Final[Mapping[Account, Sequence[Issuance]]] = MappingProxyType({})
 MAX_RAW: Final = 64 * 1024
 """Bytes, compressed, of an event that the ledger keeps whole; of a bigger one it keeps the hash."""
+
+TOO_LARGE: Final = "too_large"
+"""Why a notification over every size is an alarm."""
 
 LATE_RECORD_MS: Final = 10_000
 """A token service that could give tokens without Redis sends their records on when it is back; an event may be quicker.
@@ -44,7 +47,10 @@ class Heard:
 
 @dataclass(frozen=True, slots=True)
 class Unreadable:
-    """Something in a stream that is no record or no event; it is kept as a quarantine record."""
+    """Something in a stream that is no record or no event; it is kept as a quarantine record.
+
+    ``alarm``: why it is one; empty for what a registry may send by a mistake of its own.
+    """
 
     problem: str
     source: str
@@ -53,6 +59,7 @@ class Unreadable:
     size: int
     sha256: str
     raw: bytes
+    alarm: str = ""
 
 
 Reading = Heard | Unreadable | Issuance | Refusal
@@ -88,6 +95,11 @@ def unreadable(notification: Notification, problem: str, content: bytes, raw: by
 def mistaken(notification: Notification, body: bytes, kind: str) -> Unreadable:
     """A quarantine reading of a whole notification that we failed on, with its body, for whoever mends that."""
     return unreadable(notification, f"a mistake of ours: {kind}", body, _kept(body))
+
+
+def too_large(notification: Notification) -> Unreadable:
+    """The reading of a body that was not kept. No registry sends such: somebody else has its secret."""
+    return replace(unreadable(notification, "larger than any registry's notification", b""), alarm=TOO_LARGE)
 
 
 def heard_just_now(heard: Heard, *, now_ms: int) -> bool:
@@ -143,7 +155,12 @@ class Planner:
             case Refusal():
                 return Entry(_refusal_record(reading, now_ms))
             case Unreadable():
-                return Entry(_quarantine_record(reading, now_ms), raw=reading.raw)
+                return Entry(
+                    _quarantine_record(reading, now_ms),
+                    raw=reading.raw,
+                    alarm=reading.alarm,
+                    on_alarm=self._alarm_about(reading) if reading.alarm else (),
+                )
             case _ as never:
                 assert_never(never)
 
@@ -157,6 +174,11 @@ class Planner:
             alarm=self._alarm(event, attribution),
             on_alarm=alarm_deliveries(self.alarm_targets, source=source, event=event),
         )
+
+    def _alarm_about(self, reading: Unreadable) -> tuple[NewDelivery, ...]:
+        # Not by its hash, which must not outlive the record's erasure.
+        about = (reading.alarm, reading.source, str(reading.received_at), str(reading.size))
+        return tuple(NewDelivery(id_of(*about, target), ALARM_RULE, target) for target in self.alarm_targets)
 
     def _attribute(self, heard: Heard, known: "Known") -> Attribution:
         event = heard.event
@@ -275,8 +297,8 @@ def _quarantine_record(reading: Unreadable, now_ms: int) -> AuditRecord:
         recorded_at=now_ms,
         occurred_at=reading.received_at,
         source=reading.source,
-        # A registry repeats a notification byte for byte until it is taken: the content is the identity.
-        event_id=f"sha256:{reading.sha256}",
+        # A registry repeats a notification byte for byte until it is taken: the content is the identity. But only as long as
+        # it is kept: an id made of the content would outlive it, and whoever guesses the content could see that he is right.
         event_sha=reading.sha256,
         size=reading.size,
         reason=reading.problem,

@@ -73,8 +73,12 @@ def alarm_deliveries(targets: Sequence[str], *, source: str, event: RegistryEven
 
 
 def delivery_id(source: str, event: RegistryEvent, rule: str, target: str) -> DeliveryId:
-    """The delivery's id: ``dlv_`` and 26 letters or digits, 154 bits of a hash."""
-    parts = (event_key(source, event.event_id).hex(), event.sha256, rule, target)
+    """The delivery's id, for one event, rule and target."""
+    return id_of(event_key(source, event.event_id).hex(), event.sha256, rule, target)
+
+
+def id_of(*parts: str) -> DeliveryId:
+    """A delivery's id of what makes it one: ``dlv_`` and 26 letters or digits, 154 bits of a hash."""
     number = int.from_bytes(hashlib.sha256("\x00".join(parts).encode()).digest())
     letters = []
     for _ in range(_ID_LENGTH):

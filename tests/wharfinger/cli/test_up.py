@@ -16,6 +16,20 @@ def test_the_workers(tmp_path: Path) -> None:
     assert {one.order for one in found} == {1}
 
 
+def test_the_workers_numbers(tmp_path: Path) -> None:
+    """One process more serves them, where the configuration says where."""
+    file = house(tmp_path) / "wharfinger.yml"
+    file.write_text(file.read_text() + '\nworkers: {addr: "127.0.0.1:5004"}\n')
+    settings = load(file, data=tmp_path, environ={}).settings
+    assert settings is not None
+    assert [one.name for one in worker_specs(settings, url="unix:///s", processes=1)] == [
+        "settle",
+        "sweep",
+        "deliver-1",
+        "metrics",
+    ]
+
+
 def test_nothing_is_started_with_faults(tmp_path: Path) -> None:
     """No store, no child: exit code 2."""
     data = house(tmp_path)

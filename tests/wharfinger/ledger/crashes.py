@@ -1,5 +1,6 @@
 """Processes that are killed at one statement: what the database has then is what a crash there leaves."""
 
+import itertools
 import os
 import signal
 from collections.abc import Callable
@@ -7,12 +8,12 @@ from collections.abc import Callable
 from sqlalchemy import Engine, event
 
 
-def killed_at(statement: str, work: Callable[[], object], *, after: bool = False) -> None:
-    """Run work in a process of its own, which is killed just before, or just after, it sends a statement."""
+def killed_at(statement: str, work: Callable[[], object], *, after: bool = False, time: int = 1) -> None:
+    """Run work in a process of its own, which is killed just before, or just after, it sends a statement for the nth time."""
     child = os.fork()
     if child == 0:
         try:
-            event.listen(Engine, f"{'after' if after else 'before'}_cursor_execute", _killer(statement))
+            event.listen(Engine, f"{'after' if after else 'before'}_cursor_execute", _killer(statement, time))
             work()
         finally:
             os._exit(1)  # it lived, or failed: not what was wanted
@@ -20,9 +21,11 @@ def killed_at(statement: str, work: Callable[[], object], *, after: bool = False
     assert os.waitstatus_to_exitcode(status) == -signal.SIGKILL
 
 
-def _killer(statement: str) -> Callable[..., None]:
+def _killer(statement: str, time: int) -> Callable[..., None]:
+    sent = itertools.count(1)
+
     def kill(_connection: object, _cursor: object, executed: str, *_others: object) -> None:
-        if executed.startswith(statement):
+        if executed.startswith(statement) and next(sent) == time:
             os.kill(os.getpid(), signal.SIGKILL)
 
     return kill

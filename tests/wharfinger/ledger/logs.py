@@ -12,6 +12,7 @@ from wharfinger.ledger import outbox, schema
 from wharfinger.ledger.checkpoint import SignedCheckpoint
 from wharfinger.ledger.checkpoints import make_checkpoint
 from wharfinger.ledger.database import Database
+from wharfinger.ledger.erasure import erase_records
 from wharfinger.ledger.issued import to_record
 from wharfinger.ledger.log_keys import LogKeys
 from wharfinger.ledger.packing import pack_commitments
@@ -117,7 +118,13 @@ def sign(database: Database, *, keys: LogKeys = KEYS, now_ms: int = NOW) -> Sign
 
 
 def erase(database: Database, seq: int) -> None:
-    """Erase a record's personal values as the format has it: commitments kept, values, secret and the event gone."""
+    """Erase one record's personal values, told of by the log."""
+    with database.writing() as connection:
+        erase_records(connection, database.words, read_records(connection, database.words, [seq]), now_ms=NOW)
+
+
+def erase_untold(database: Database, seq: int) -> None:
+    """Erase a record's personal values as the format has it, by hand: commitments kept, values, secret and the event gone."""
     with database.writing() as connection:
         (one,) = read_records(connection, database.words, [seq])
         kept = pack_commitments(commitments(one.record, one.secret or b""), PERSONAL_FIELDS)

@@ -1,4 +1,4 @@
-"""Gaps: a new process of a registry that was heard before, and silence, are told once."""
+"""Gaps: a new process of a registry that was heard before, silence, and its end, are told once."""
 
 import json
 import sqlite3
@@ -7,10 +7,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
+from tests.wharfinger.ledger.crashes import killed_at
 from tests.wharfinger.ledger.test_settlement import NOW, push
 from wharfinger.ledger import instances
 from wharfinger.ledger.database import Database
-from wharfinger.ledger.log import Appended, append
+from wharfinger.ledger.log import Appended
 from wharfinger.ledger.search import Criteria, search
 from wharfinger.ledger.settlement import commit
 from wharfinger.ledger.values import Entry
@@ -72,9 +73,66 @@ def test_many_processes_cost_no_more_than_few(tmp_path: Path) -> None:
         assert steps(ledger) < 2 * few
 
 
+DAY = 86_400_000
+
+
+def tell(ledger: Database, last_at: int) -> bool:
+    """As the one who listens tells."""
+    with ledger.writing() as connection:
+        return instances.tell_silence(connection, ledger.words, "main", last_at, now_ms=last_at + DAY)
+
+
 def test_silence_is_told_once(ledger: Database) -> None:
-    """For the same last event; a later silence is another."""
-    for last in (NOW, NOW, NOW + 9):
-        with ledger.writing() as connection:
-            append(connection, ledger.words, [(instances.silent("main", last, now_ms=NOW + 99), b"")])
-    assert gaps(ledger) == [("main", "silent", ""), ("main", "silent", "")]
+    """For the same last event, however often; a later silence is another."""
+    commit(ledger, [heard("e1", "i1")], now_ms=NOW)
+    assert [tell(ledger, NOW), tell(ledger, NOW)] == [True, False]
+    commit(ledger, [heard("e2", "i1")], now_ms=NOW + 2 * DAY)
+    assert tell(ledger, NOW + 2 * DAY)
+    assert gaps(ledger) == [("main", "silent", ""), ("main", "back", ""), ("main", "silent", "")]
+
+
+def test_a_registry_that_was_heard_meanwhile_is_not_silent(ledger: Database) -> None:
+    """Whoever decided it had looked before the event came; by whichever of its processes."""
+    commit(ledger, [heard("e1", "i1")], now_ms=NOW)
+    commit(ledger, [heard("e2", "i2")], now_ms=NOW + 5)
+    assert not tell(ledger, NOW)
+    assert gaps(ledger) == [("main", "restarted", "i1")]
+
+
+def test_who_is_back_is_told_with_how_long_it_was_away(ledger: Database) -> None:
+    """Once, by the first event after; another registry's events end nobody else's silence."""
+    commit(ledger, [heard("e1", "i1")], now_ms=NOW)
+    tell(ledger, NOW)
+    commit(ledger, [heard("x1", "j1", "other")], now_ms=NOW + 2 * DAY)
+    commit(ledger, [heard("e2", "i1"), heard("e3", "i1")], now_ms=NOW + 3 * DAY)
+    commit(ledger, [heard("e4", "i1")], now_ms=NOW + 3 * DAY + 5)
+    back, silent = search(ledger, Criteria(kinds=("gap",))).records
+    assert (silent.record.reason, silent.record.occurred_at) == ("silent", NOW)
+    assert (back.record.reason, back.record.occurred_at, back.record.source) == ("back", NOW + 3 * DAY, "main")
+    assert json.loads(back.record.detail) == {"why": "back", "last_heard": NOW, "silent_ms": 3 * DAY}
+
+
+def test_a_silence_that_nobody_told_ends_without_a_word(ledger: Database) -> None:
+    """A registry with a quiet night has nothing to explain."""
+    commit(ledger, [heard("e1", "i1")], now_ms=NOW)
+    commit(ledger, [heard("e2", "i1")], now_ms=NOW + DAY)
+    assert gaps(ledger) == []
+
+
+def test_when_each_registry_was_heard_last(ledger: Database) -> None:
+    """Whichever of its processes it was."""
+    commit(ledger, [heard("e1", "i1"), heard("x1", "j1", "other")], now_ms=NOW)
+    commit(ledger, [heard("e2", "i2")], now_ms=NOW + 5)
+    commit(ledger, [heard("e3", "i1")], now_ms=NOW + 9)
+    with ledger.reading() as connection:
+        assert instances.last_heard(connection, ledger.words) == {"main": NOW + 9, "other": NOW}
+
+
+def test_a_crash_around_telling(ledger: Database) -> None:
+    """Before the commit nothing is told, and the next look tells it; after it the next look finds it told."""
+    commit(ledger, [heard("e1", "i1")], now_ms=NOW)
+    killed_at("COMMIT", lambda: tell(Database(ledger.url, create=False), NOW))
+    assert gaps(ledger) == []
+    killed_at("COMMIT", lambda: tell(Database(ledger.url, create=False), NOW), after=True)
+    assert gaps(ledger) == [("main", "silent", "")]
+    assert not tell(ledger, NOW)

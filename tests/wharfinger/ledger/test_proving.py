@@ -1,5 +1,6 @@
 """What a reference means, and receipts made from the ledger: verified by others, or not made at all."""
 
+import hashlib
 import json
 
 import pytest
@@ -16,7 +17,9 @@ from wharfinger.ledger.database import Database
 from wharfinger.ledger.log_keys import LogKeys
 from wharfinger.ledger.proving import MAX_NAMED, Uncovered, Unprovable, make_receipt, named_records
 from wharfinger.ledger.receipt import Receipt
+from wharfinger.ledger.record import AuditRecord, Personal, RecordKind
 from wharfinger.ledger.settlement import commit
+from wharfinger.ledger.values import Entry
 
 R = schema.records.c
 
@@ -42,6 +45,19 @@ def test_what_a_reference_means(ledger: Database, ref: str, first: int) -> None:
     """A number itself, an event itself, a token's issuance, a delivery's outcome, the newest push of a digest or tag."""
     fill(ledger, 10)
     assert numbers(ledger, ref)[0] == first
+
+
+def test_what_has_no_id_is_named_by_its_hash(ledger: Database) -> None:
+    """By whoever has what came, as long as it is not erased."""
+    fill(ledger, 10)
+    sha = hashlib.sha256(b"{").hexdigest()
+    record = AuditRecord(
+        kind=RecordKind.QUARANTINE, recorded_at=NOW, source="main", event_sha=sha, personal=Personal(raw_sha256=sha)
+    )
+    commit(ledger, [Entry(record)], now_ms=NOW)
+    assert numbers(ledger, sha) == [10]
+    erase(ledger, 10)
+    assert numbers(ledger, sha) == []
 
 
 def test_the_others_that_a_reference_names(ledger: Database) -> None:

@@ -26,6 +26,7 @@ from wharfinger.ledger.record import (
 )
 
 GOLDEN = Path(__file__).parents[2] / "samples/ledger/record-1.json"
+GOLDEN_QUARANTINE = GOLDEN.with_name("quarantine-1.json")
 
 RECORD = AuditRecord(
     kind=RecordKind.EVENT,
@@ -52,6 +53,26 @@ def test_golden() -> None:
     entry = canonical(RECORD, seq=7, committed=commitments(RECORD, SECRET))
     assert entry == GOLDEN.read_bytes().rstrip(b"\n")
     assert leaf_hash(entry) == hashlib.sha256(b"\x00" + entry).digest()
+
+
+QUARANTINED = AuditRecord(
+    kind=RecordKind.QUARANTINE,
+    recorded_at=1_795_477_894_900,
+    occurred_at=1_795_477_894_873,
+    source="main",
+    event_sha="ab" * 32,
+    size=135,
+    reason="not JSON",
+    personal=Personal(client_addr="10.0.0.7", raw_sha256="ab" * 32),
+)
+
+
+def test_golden_quarantine() -> None:
+    """What could not be read has no id in the log: its hash would be one that whoever guesses the content could try."""
+    entry = canonical(QUARANTINED, seq=8, committed=commitments(QUARANTINED, SECRET))
+    assert entry == GOLDEN_QUARANTINE.read_bytes().rstrip(b"\n")
+    assert b"event_id" not in entry
+    assert b"ab" * 32 not in entry
 
 
 def test_no_personal_value_stands_in_the_entry() -> None:

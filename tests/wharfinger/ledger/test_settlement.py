@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import threading
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,13 +13,14 @@ from wharfinger.ledger import outbox, schema
 from wharfinger.ledger.database import Database
 from wharfinger.ledger.errors import LeaseLost, LedgerMisuse, LedgerUnavailable
 from wharfinger.ledger.issued import to_record
-from wharfinger.ledger.log import read_tile, read_tree
+from wharfinger.ledger.log import append, read_tile, read_tree
 from wharfinger.ledger.merkle import Frontier, leaf_hash
 from wharfinger.ledger.queries import trace
 from wharfinger.ledger.reading import read_range
 from wharfinger.ledger.record import AuditRecord, Personal, RecordKind, canonical, commitments
 from wharfinger.ledger.settlement import commit, find_issuances
 from wharfinger.ledger.values import DeliveryState, Entry, NewDelivery, Standing
+from wharfinger.ledger.words import Words
 from wharfinger.wire.issuance import Credential, Issuance
 from wharfinger.wire.names import Account, DeliveryId, Jti
 from wharfinger.wire.scope import Scope
@@ -246,6 +248,34 @@ def test_any_end_of_the_chain_gives_the_whole(ledger: Database, ref: str) -> Non
 def test_an_unknown_reference_is_not_found(ledger: Database) -> None:
     """Nothing is nothing, not an error."""
     assert not trace(ledger, "nobody").found()
+
+
+class Undone(Exception):  # noqa: N818 - named for what it is
+    """Raised by a test to have its transaction undone."""
+
+
+def test_threads_do_not_mix_up_their_words(ledger: Database) -> None:
+    """One commits while another's transaction has given words that are then undone: nobody remembers those."""
+    commit(ledger, [push("e0")], now_ms=NOW)
+    new = AuditRecord(kind=RecordKind.GAP, recorded_at=NOW, source="another", event_id="g1")
+
+    def commit_elsewhere() -> None:
+        ledger.words.committed()  # as at the end of any transaction of that thread
+
+    def undo() -> None:
+        with ledger.writing() as connection:
+            append(connection, ledger.words, [(new, b"")])
+            thread = threading.Thread(target=commit_elsewhere)
+            thread.start()
+            thread.join()
+            raise Undone
+
+    with pytest.raises(Undone):
+        undo()
+    with ledger.writing() as connection:
+        append(connection, ledger.words, [(new, b"")])
+    with ledger.reading() as connection:
+        assert [one.record.source for one in read_range(connection, Words(), 0, 2)] == ["main", "another"]
 
 
 def test_a_handle_does_not_cross_a_fork(ledger: Database) -> None:

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import Column, delete, func, insert, select, text, update
 
 from tests.wharfinger.ledger import logs, vectors
-from tests.wharfinger.ledger.logs import KEYS, NOW, WITNESSED, erase, fill, rewrite, sign, swapped
+from tests.wharfinger.ledger.logs import KEYS, NOW, WITNESSED, erase, erase_untold, fill, rewrite, sign, swapped
 from wharfinger.ledger import schema
 from wharfinger.ledger.checkpoint import Checkpoint, SignedCheckpoint
 from wharfinger.ledger.checkpoint import sign as sign_checkpoint
@@ -24,9 +24,10 @@ from wharfinger.ledger.pruning import Kept as Pruned
 from wharfinger.ledger.pruning import prune
 from wharfinger.ledger.raw import pack_raw
 from wharfinger.ledger.reading import read_range
-from wharfinger.ledger.record import canonical, commitments
+from wharfinger.ledger.record import AuditRecord, RecordKind, canonical, commitments
 from wharfinger.ledger.settlement import commit
 from wharfinger.ledger.tiles import extend, root
+from wharfinger.ledger.values import Entry
 from wharfinger.ledger.verification.anchors import Kept
 from wharfinger.ledger.verification.batches import BATCH
 from wharfinger.ledger.verification.findings import Finding, Report, What
@@ -317,6 +318,52 @@ def test_an_erased_record_is_proved_by_its_commitments(ledger: Database) -> None
     erase(ledger, PULL)
     report = verify_whole(ledger, KEYS, kept=kept(signed))
     assert (report.findings.kept, report.erased) == ([], 2)
+
+
+def test_values_that_were_removed_by_hand(ledger: Database) -> None:
+    """The leaf holds, for the commitments were kept; but the log tells of no erasure, and a told one beside it is no excuse."""
+    fill(ledger, SMALL)
+    erase(ledger, PULL)
+    sign(ledger)
+    erase_untold(ledger, MOUNT)
+    assert found(verify_whole(ledger, KEYS)) == {("untold", MOUNT)}
+    assert found(verify_range(ledger, KEYS, MOUNT, MOUNT + 1)) == {("untold", MOUNT)}
+
+
+@pytest.mark.parametrize(
+    "detail",
+    [
+        pytest.param('{"numbers":"1,6","records":2}', id="one more"),
+        pytest.param('{"numbers":"1"}', id="another"),
+        pytest.param('{"records":1}', id="without numbers"),
+        pytest.param('{"numbers":"99999999999999999999"}', id="beyond the log"),
+        pytest.param('{"numbers":"0-9999999999999999"}', id="everything"),
+        pytest.param("[]", id="of another shape"),
+    ],
+)
+def test_who_says_erased_must_forge_the_log(ledger: Database, detail: str) -> None:
+    """The record of another erasure, changed to tell of this one too: it is no leaf of the log, and tells of nothing."""
+    fill(ledger, SMALL)
+    erase(ledger, PULL)
+    sign(ledger)
+    erase_untold(ledger, MOUNT)
+    rewrite(ledger, R.detail, lambda _old: detail, seq=SMALL)
+    assert found(verify_whole(ledger, KEYS)) == {("untold", MOUNT), ("untold", PULL), ("changed", SMALL)}
+
+
+@pytest.mark.parametrize(
+    "detail",
+    ['{"records":1}', '{"numbers":"x"}', '{"numbers":7}', "[]", "", '{"numbers":"0-9999999999999999"}', '{"numbers":"-1"}'],
+)
+def test_an_erasure_that_says_nothing_we_know(ledger: Database, detail: str) -> None:
+    """In the log, as a newer version or whoever can append may put it there: nothing breaks, and nothing after it is excused."""
+    fill(ledger, SMALL)
+    record = AuditRecord(kind=RecordKind.ERASURE, recorded_at=NOW, event_id="erasure/x", detail=detail)
+    commit(ledger, [Entry(record)], now_ms=NOW)
+    fill_up(ledger, SMALL + 5)
+    sign(ledger)
+    erase_untold(ledger, SMALL + 2)
+    assert found(verify_whole(ledger, KEYS)) == {("untold", SMALL + 2)}
 
 
 def put_back(column: Column[Any], value: Any) -> Callable[[Database], None]:

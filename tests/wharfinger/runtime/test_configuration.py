@@ -131,7 +131,7 @@ notifier:
       account: wharfinger
       password: ${{PULL_PASSWORD}}
       allow: [10.0.0.0/8, "::1", 192.0.2.7/24]
-    - {{name: edge, secret: "${{EDGE_SECRET}}", registry: "http://edge:5000"}}
+    - {{name: edge, secret: "${{EDGE_SECRET}}", registry: "http://edge:5000", silence: 12h}}
 deploy:
   rules:
     - {{name: web, match: {{repository: "shop/*", tag: "v*"}}, require: exact, targets: [prod, hook]}}
@@ -140,6 +140,7 @@ deploy:
     prod: {{type: docker, host: "tcp://127.0.0.1:2375", container: web, health_timeout: 1m30s}}
     local: {{type: docker, container: web}}
     hook: {{type: webhook, url: "https://ci.example/${{HOOK}}", secret_file: hook.secret, allow: ["127.0.0.0/8"]}}
+workers: {{addr: "127.0.0.1:5554"}}
 """
 
 
@@ -174,9 +175,10 @@ def test_a_whole_file(folder: Path) -> None:
             "main", (Secret(SECRET.encode()), Secret(b"o" * 20)), "https://registry.example/hub", "registry.example:5000", "wharfinger",
             Secret(b"pull-me"), (ip_network("10.0.0.0/8"), ip_network("::1/128"), ip_network("192.0.2.0/24")),
         ),
-        typed.Source("edge", (Secret(b"e" * 16),), "http://edge:5000", "edge:5000", "", None),
+        typed.Source("edge", (Secret(b"e" * 16),), "http://edge:5000", "edge:5000", "", None, silence_s=12 * 3_600),
     )  # fmt: skip
     assert built.workers.sources == built.notifier.sources
+    assert built.workers.listen == Address("127.0.0.1", 5554)
     assert built.workers.jti_keys == keys
     assert built.workers.deploy == typed.DeploySettings(
         (
@@ -291,7 +293,7 @@ TABLE: list[tuple[str, str, list[Fault]]] = [
             warning(
                 1, "x", "is not a key known here",
                 "remove it; known here: acl, alarms, audit, deploy, ext_auth, ext_authz, issuance, ledger, log, notifier, policy, redis, server, shadow, "
-                "strict, tests, token, users",
+                "strict, tests, token, users, workers",
             )
         ],
     ),
@@ -753,6 +755,10 @@ TABLE: list[tuple[str, str, list[Fault]]] = [
         fault(3, "notifier.sources[0].allow", "'x' is no address or CIDR block", "write 10.0.0.0/8"),
     ]),
     ("", SOURCE.format("allow: 10.0.0.0/8"), [fault(3, "notifier.sources[0].allow", "is not a list", "write it as a list:  allow: [...]")]),
+    ("", "workers: {addr: x}", [fault(1, "workers.addr", "'x' is no HOST:PORT", "write HOST:PORT or :5004")]),
+    ("", SOURCE.format("silence: 30s"), [fault(3, "notifier.sources[0].silence", "is shorter than a minute, in which events may well be on their way", "write 12h or 7d, or 0s for never")]),
+    ("", SOURCE.format("silence: 12"), [fault(3, "notifier.sources[0].silence", "'12' is no duration like 30s, 1h30m or 500ms", "write 12h or 7d, or 0s for never")]),
+    ("", SOURCE.format("silence: 0s"), []),
     ("", SOURCE.format("passwort: x"), [fault(3, "notifier.sources[0].passwort", "is not a key known here", "did you mean password?")]),
     # Secrets
     ("", SECRETED.format("secret: s3cret-written-out"), [

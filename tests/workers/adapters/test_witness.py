@@ -14,12 +14,14 @@ from tests.witness import Witness, serving
 from wharfinger.ledger.checkpoint import SignedCheckpoint, add_checkpoint_request, sign
 from wharfinger.ledger.errors import LedgerUnavailable
 from wharfinger.ledger.note import Signature, parse_vkey
+from wharfinger.ledger.values import TrailAlarm
 from wharfinger.runtime import settings
 from wharfinger.runtime.log import discard
 from workers.adapters.witness import CosignersInThreads, HttpWitness
 from workers.cosign import Cosign
 from workers.decide.cosigning import WitnessAnswer
 from workers.errors import Unavailable
+from workers.warn import Warn
 
 LOOPBACK = (ip_network("127.0.0.0/8"),)
 SIGNED = sign(vectors.CHECKPOINT, vectors.LOG)
@@ -66,6 +68,17 @@ def test_nobody_listens() -> None:
         HttpWitness(configured(f"http://127.0.0.1:{free_port()}")).ask(REQUEST)
 
 
+class Nobody:
+    """The port ``Alarms``, for witnesses that raise none."""
+
+    def tell(self, alarm: TrailAlarm) -> bool:
+        """None is expected."""
+        raise AssertionError(alarm)
+
+
+WARN = Warn(Nobody(), (), discard)
+
+
 class Remembering:
     """The port ``SignedLog``, in memory."""
 
@@ -106,8 +119,8 @@ def test_a_hanging_witness_holds_up_nobody(witness: Witness, url: str) -> None:
     hanging, kept = Hanging(), Remembering()
     cosigners = CosignersInThreads(
         [
-            Cosign("slow", parse_vkey(witness.vkey), hanging, Remembering(), discard),
-            Cosign("w1", parse_vkey(witness.vkey), HttpWitness(configured(url)), kept, discard),
+            Cosign("slow", parse_vkey(witness.vkey), hanging, Remembering(), WARN, discard),
+            Cosign("w1", parse_vkey(witness.vkey), HttpWitness(configured(url)), kept, WARN, discard),
         ],
         discard,
     )
@@ -128,7 +141,7 @@ def test_a_hanging_witness_holds_up_nobody(witness: Witness, url: str) -> None:
 def test_a_ledger_that_is_away_is_told_of(witness: Witness, url: str) -> None:
     """The thread ends; the next waking finds the same."""
     logged: list[tuple[str, Any]] = []
-    cosign = Cosign("w1", parse_vkey(witness.vkey), HttpWitness(configured(url)), Remembering(away=True), discard)
+    cosign = Cosign("w1", parse_vkey(witness.vkey), HttpWitness(configured(url)), Remembering(away=True), WARN, discard)
     cosigners = CosignersInThreads([cosign], lambda event, /, **fields: logged.append((event, fields)))
     cosigners.wake()
     cosigners.join()

@@ -38,7 +38,7 @@ SIZE = "text/x.tlog.size"
         (409, "text/plain", "7\n", Declined("answered 409")),
         (403, "", "", Declined("does not know the log's key")),
         (404, "", "", Declined("does not know the log")),
-        (422, "", "", Declined("says that the log is not the one it cosigned before")),
+        (422, "", "", Declined("says that the log is not the one it cosigned before", contradicts=True)),
         (500, "", "", Declined("answered 500")),
         (302, "", "", Declined("answered 302")),
     ],

@@ -1,5 +1,6 @@
 """What a batch becomes in the ledger."""
 
+import hashlib
 import json
 import random
 
@@ -13,7 +14,7 @@ from wharfinger.wire.names import Account
 from wharfinger.wire.notification import Notification
 from wharfinger.wire.scope import Scope
 from workers.decide.attribution import Verdict
-from workers.decide.plan import Heard, Planner, Reading, accounts_to_infer, hear, unreadable, with_new
+from workers.decide.plan import Heard, Planner, Reading, accounts_to_infer, hear, too_large, unreadable, with_new
 
 KEYS = JtiKeys((b"k" * 32,))
 JTI = mint(KEYS, account=Account("zoe"), now_ms=1_795_477_894_000, nonce=7)
@@ -86,15 +87,26 @@ def test_big_events_are_kept_by_hash() -> None:
 
 
 def test_quarantine() -> None:
-    """A body that is no event is a record of its own, once for its content."""
+    """A body that is no event is a record of its own, known by its content, which stands nowhere in clear."""
     readings = [*heard(b"{"), unreadable(NOTIFICATION, "too large", b"")]
     first, second = PLANNER.plan(readings, {}, now_ms=5)
     assert (first.record.kind, first.record.reason) == (RecordKind.QUARANTINE, "not JSON")
-    assert first.record.event_id.startswith("sha256:")
+    assert (first.record.event_id, first.record.event_sha) == ("", hashlib.sha256(b"{").hexdigest())
     assert (second.record.size, second.record.event_sha) == (NOTIFICATION.size, NOTIFICATION.sha256)
     (empty,) = hear(NOTIFICATION, b"body", [Malformed("nothing", b"")])
     assert not isinstance(empty, Heard)
     assert empty.size == 4
+
+
+def test_what_no_registry_sends() -> None:
+    """A body over every size is an alarm, and each target hears of it once; nothing of it says what came."""
+    planner = Planner(KEYS, (), alarm_targets=("hook", "pager"))
+    (entry,), (again,) = (planner.plan([too_large(NOTIFICATION)], {}, now_ms=now_ms) for now_ms in (5, 6))
+    assert (entry.alarm, entry.record.kind, entry.record.event_id) == ("too_large", RecordKind.QUARANTINE, "")
+    assert [(one.rule, one.target) for one in entry.on_alarm] == [("alarm", "hook"), ("alarm", "pager")]
+    assert entry.on_alarm == again.on_alarm
+    assert len({one.id for one in entry.on_alarm}) == 2
+    assert (unreadable(NOTIFICATION, "not JSON", b"{").alarm, planner.plan(heard(b"{"), {}, now_ms=5)[0].on_alarm) == ("", ())
 
 
 def test_issuances_and_refusals() -> None:

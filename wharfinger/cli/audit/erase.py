@@ -25,7 +25,7 @@ EXIT_NOT_FOUND: Final = 1
 def command(place: Place, *, account: str, yes: bool, as_json: bool) -> None:
     """Erase an account's personal values: names, addresses, agents and raw events, everywhere. It cannot be undone.
 
-    The erasure is a record of the log itself. Exits with 1 when nothing was known of the account.
+    The erasure is told by records of the log itself. Exits with 1 when nothing was known of the account.
     """
     settings = settings_or_exit(place)
     url = url_or_exit(settings)
@@ -40,7 +40,9 @@ def command(place: Place, *, account: str, yes: bool, as_json: bool) -> None:
         click.echo(f"the ledger is done, but Redis did not answer ({type(error).__name__}): run this again", err=True)
         sys.exit(EXIT_UNAVAILABLE)
     if as_json:
-        click.echo(json.dumps({"records": erased.records, "redis_entries": entries, "record": erased.seq}))
+        click.echo(json.dumps({"records": erased.records, "redis_entries": entries, "told_by": erased.told_by}))
     else:
-        click.echo(f"erased {erased.records} records and {entries} entries in Redis; the log's record {erased.seq} tells of it")
+        records = ", ".join(map(str, erased.told_by))
+        told_by = f"; the log tells of it in {records}" if records else ""
+        click.echo(f"erased {erased.records} records and {entries} entries in Redis{told_by}")
     sys.exit(0 if erased.records or entries else EXIT_NOT_FOUND)

@@ -7,6 +7,7 @@ from typing import Final
 import click
 
 from wharfinger.cli.audit.criteria import searching
+from wharfinger.cli.audit.lines import where, who
 from wharfinger.cli.audit.opening import open_ledger
 from wharfinger.cli.loading import Place, placed
 from wharfinger.cli.texts import in_markup
@@ -59,10 +60,8 @@ def _size(database: Database) -> int:
 
 def _line(one: Stored) -> str:
     record = one.record
-    where = record.repository + (f":{record.tag}" if record.tag else "")
-    what = " ".join(filter(None, (record.action or record.kind.value, record.object_kind, where, record.digest[:19])))
-    who = "erased" if one.erased else record.personal.account or "anonymous"
+    what = " ".join(filter(None, (record.action or record.kind.value, record.object_kind, where(one), record.digest[:19])))
     flags = f" [yellow]{in_markup(record.flags)}[/yellow]" if record.flags else ""
     verdict = "/".join(filter(None, (record.verdict, record.reason[:60])))
     when = moment(record.occurred_at or record.recorded_at)
-    return f"{one.seq}  {when}  {in_markup(who)}  {in_markup(what)}  {coloured(verdict, record.verdict)}{flags}"
+    return f"{one.seq}  {when}  {in_markup(who(one))}  {in_markup(what)}  {coloured(verdict, record.verdict)}{flags}"

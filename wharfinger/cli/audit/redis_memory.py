@@ -1,6 +1,8 @@
 """What Redis still holds of an account: settled stream entries, and token records. Removes it; what is not settled yet stays.
 
-An entry that settle has not read must reach the ledger first: run the erasure again for what came meanwhile.
+An entry that settle has not read must reach the ledger first: run the erasure again for what came meanwhile. Token records are
+found by what the ledger erased, and by their stream entries: an erasure that goes on after a crash, or after Redis was away,
+knows no more which tokens the ledger had erased before.
 """
 
 import json
@@ -30,6 +32,9 @@ def forget(client: redis.Redis, account: str, jtis: Iterable[str]) -> int:
             continue
         for ident, fields in _entries(client, stream, settled):
             if _tells_of(stream, fields, account):
+                if stream == keys.ISSUANCES:
+                    # Before the entry that leads to it.
+                    gone += client.delete(keys.issuance(issuance_from_fields(fields).jti))
                 gone += client.xdel(stream, ident)
     wanted = [keys.issuance(Jti(jti)) for jti in jtis]
     for at in range(0, len(wanted), PAGE):

@@ -8,6 +8,7 @@ import click
 from rich.table import Table
 
 from wharfinger.cli.audit.criteria import searching
+from wharfinger.cli.audit.lines import where, who
 from wharfinger.cli.audit.opening import open_ledger
 from wharfinger.cli.loading import Place, placed
 from wharfinger.cli.texts import in_markup
@@ -48,15 +49,14 @@ def _show(records: tuple[Stored, ...]) -> None:
     for one in records:
         record = one.record
         what = " ".join(filter(None, (record.action or record.kind.value, record.object_kind)))
-        where = record.repository + (f":{record.tag}" if record.tag else "")
         verdict = "/".join(filter(None, (record.verdict, record.reason[:60])))
         flags = f" [yellow]{in_markup(record.flags)}[/yellow]" if record.flags else ""
         table.add_row(
             str(one.seq),
             moment(record.occurred_at or record.recorded_at),
-            in_markup("erased" if one.erased else record.personal.account or "anonymous"),
+            in_markup(who(one)),
             in_markup(what),
-            in_markup(f"{where} {record.digest[:19]}".strip()),
+            in_markup(f"{where(one)} {record.digest[:19]}".strip()),
             coloured(verdict, record.verdict) + flags,
         )
     people_console().print(table)

@@ -22,6 +22,7 @@ from wharfinger.ledger.verification.rebuilding import (
     raw_problem,
     rebuild,
 )
+from wharfinger.ledger.verification.told import ToldErasures
 from wharfinger.wire.event import Action
 
 BATCH: Final = 2_048
@@ -60,6 +61,7 @@ class Batches:
         self._report = report
         self._texts: dict[int, tuple[str, str]] = {}
         self._epoch = -1
+        self._told = ToldErasures()
 
     def read(self, connection: Connection, start: int, end: int, leaves: Mapping[int, bytes]) -> Records:
         """The records from one number up to, not including, another. ``leaves``: their hashes, as the tiles have them."""
@@ -69,6 +71,10 @@ class Batches:
         numbers = Dictionary({word: number for number, word in words.items()})
         texts = {number: text for number, (_, text) in words.items()}
         found = {row["seq"]: self._record(row, texts, numbers, leaves) for row in rows}
+        # What cannot be read is told of already.
+        erased = [row["seq"] for row in rows if row["secret"] is None and isinstance(found[row["seq"]], Rebuilt)]
+        for seq in sorted(self._told.untold(connection, erased)):
+            self._report.findings.add(What.UNTOLD, "its personal values are gone, and no erasure of the log tells of it", seq)
         self._report.records += len(rows)
         self._look_at_deliveries(connection, found)
         return found

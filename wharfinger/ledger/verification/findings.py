@@ -22,6 +22,8 @@ class What(StrEnum):
     """A row is that of another record."""
     MISFILED = "misfiled"
     """A row gives its leaf, and is kept so that questions would miss it or find it wrongly."""
+    UNTOLD = "untold"
+    """A row's personal values are gone, and no erasure of the log tells of it."""
     RAW_EVENT = "raw_event"
     """A stored event is not the one that the record commits to."""
     TILE = "tile"

@@ -12,7 +12,7 @@ from wharfinger.ledger import schema
 from wharfinger.ledger.log import read_tile
 from wharfinger.ledger.merkle import HASH_BYTES, leaf_hash
 from wharfinger.ledger.pruning import numbers_hash
-from wharfinger.ledger.reading import read_records
+from wharfinger.ledger.reading import Stored, read_records
 from wharfinger.ledger.record import RecordKind, canonical, commitments
 from wharfinger.ledger.tiles import WIDTH
 from wharfinger.ledger.words import Words
@@ -40,13 +40,9 @@ class Removed:
 
     def _look(self, connection: Connection, by: int) -> range:
         found = read_records(connection, self._words, [by])
-        if not found or found[0].secret is None or found[0].record.kind is not RecordKind.PRUNING:
+        if not found or found[0].record.kind is not RecordKind.PRUNING or not stands_in_log(connection, found[0]):
             return _NONE
         record = found[0].record
-        leaf = leaf_hash(canonical(record, seq=by, committed=commitments(record, found[0].secret)))
-        at = by % WIDTH * HASH_BYTES
-        if read_tile(connection, 0, by // WIDTH)[at : at + HASH_BYTES] != leaf:
-            return _NONE
         # Between the first and the last: there is no index by the record that tells of them.
         _, _, first, last = record.event_id.split("/")
         query = select(_P.seq).where(_P.seq >= int(first), _P.seq <= int(last), _P.by == by).order_by(_P.seq)
@@ -54,3 +50,12 @@ class Removed:
         if json.loads(record.detail)["sha256"] != numbers_hash(numbers):
             return _NONE
         return range(int(first), int(last) + 1)
+
+
+def stands_in_log(connection: Connection, one: Stored) -> bool:
+    """Whether a record that was not erased gives the leaf that the log has of it."""
+    if one.secret is None:
+        return False
+    leaf = leaf_hash(canonical(one.record, seq=one.seq, committed=commitments(one.record, one.secret)))
+    at = one.seq % WIDTH * HASH_BYTES
+    return read_tile(connection, 0, one.seq // WIDTH)[at : at + HASH_BYTES] == leaf

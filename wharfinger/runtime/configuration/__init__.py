@@ -111,6 +111,7 @@ def _settings(top: Section, access: Access, file: Path, data: Path, *, strict: b
     deploy = read_deploy(top.section("deploy"))
     retention = _audit(top.section("audit"))
     alarm_targets = _alarms(top.section("alarms"), deploy)
+    workers_listen = _workers(top.section("workers"))
     url, spill = redis_url or "", data / "spill"
     ext_auth, ext_authz = read_command(top, "ext_auth"), read_command(top, "ext_authz")
     on_store_failure, shadow = _issuance(top.section("issuance")), _shadow(top.section("shadow"))
@@ -155,6 +156,7 @@ def _settings(top: Section, access: Access, file: Path, data: Path, *, strict: b
             ids_since_ms=None if token.jti_since is None else token.jti_since * 1_000,
             alarm_targets=alarm_targets,
             retention=retention,
+            listen=workers_listen,
         ),
         strict=strict,
     )
@@ -193,6 +195,15 @@ def _alarms(section: Section | None, deploy: DeploySettings) -> tuple[str, ...]:
             section.fault("targets", f"there is no webhook {target!r} in deploy.targets", "add it there, or correct the name")
     section.done()
     return tuple(dict.fromkeys(targets))
+
+
+def _workers(section: Section | None) -> Address | None:
+    """``workers``: where their numbers are served."""
+    if section is None:
+        return None
+    found = section.parsed("addr", parse_address, "write HOST:PORT or :5004", default=None)
+    section.done()
+    return found
 
 
 def _issuance(section: Section | None) -> OnStoreFailure:

@@ -4,11 +4,13 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from wharfinger.runtime.configuration.texts import NAME, networks, parse_address, parse_base_url
-from wharfinger.runtime.settings import NOTIFIER_PORT, Address, Secret, Source
+from wharfinger.runtime.durations import parse_age
+from wharfinger.runtime.settings import NOTIFIER_PORT, SILENCE_S, Address, Secret, Source
 from wharfinger.runtime.yaml_nodes import Section
 
 MIN_SECRET: Final = 16
 """Characters of a notification secret: 96 random bits in base64."""
+MIN_SILENCE_S: Final = 60.0
 
 
 def read_notifier(section: Section | None) -> tuple[Address, tuple[Source, ...]]:
@@ -49,5 +51,14 @@ def _source(section: Section) -> Source:
     ca = section.path_of("ca_file")
     if ca is not None and not ca.is_file():
         section.fault("ca_file", f"there is no file {ca}", "name the PEM file of the authority that signed the registry's")
+    silence = section.parsed("silence", parse_silence, "write 12h or 7d, or 0s for never", default=SILENCE_S)
     section.done()
-    return Source(name or "", secrets, registry, pull_host, account, Secret(password) if password else None, allow, ca)
+    return Source(name or "", secrets, registry, pull_host, account, Secret(password) if password else None, allow, ca, silence)
+
+
+def parse_silence(text: str) -> float:
+    """Seconds without an event. Raises ValueError: shorter than what settling and a registry's own repeating may take."""
+    seconds = parse_age(text)
+    if 0 < seconds < MIN_SILENCE_S:
+        raise ValueError("is shorter than a minute, in which events may well be on their way")
+    return seconds

@@ -26,7 +26,7 @@ from wharfinger.runtime.settings.auth import (
     User,
     X5c,
 )
-from wharfinger.runtime.settings.notifier import NOTIFIER_PORT, NotifierSettings, Source
+from wharfinger.runtime.settings.notifier import NOTIFIER_PORT, SILENCE_S, NotifierSettings, Source
 from wharfinger.runtime.settings.values import Address, Network, Secret, TlsPair
 from wharfinger.runtime.settings.workers import (
     CHECKPOINT_EVERY_S,
@@ -60,6 +60,7 @@ __all__ = [
     "AUTH_PORT",
     "CHECKPOINT_EVERY_S",
     "NOTIFIER_PORT",
+    "SILENCE_S",
     "AclRule",
     "Address",
     "AuthSettings",

@@ -7,6 +7,8 @@ from typing import Final
 from wharfinger.runtime.settings.values import Address, Network, Secret
 
 NOTIFIER_PORT: Final = 5002
+SILENCE_S: Final = 7 * 86_400.0
+"""Nights, weekends and most holidays are shorter: who is told of those stops reading."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,7 +17,8 @@ class Source:
 
     ``secrets``: any of them authorises a post (two while rotating). ``registry``: base URL, no trailing slash.
     ``pull_host``: ``host[:port]`` under which its images are named. ``allow``: who may post; empty: anybody with the secret.
-    ``ca``: PEM certificates that it and its token service are trusted by; None: the system's.
+    ``ca``: PEM certificates that it and its token service are trusted by; None: the system's. ``silence_s``: after so long
+    without an event it may be losing them; 0: it never is.
     """
 
     name: str
@@ -26,6 +29,7 @@ class Source:
     password: Secret | None
     allow: tuple[Network, ...] = ()
     ca: Path | None = None
+    silence_s: float = SILENCE_S
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from wharfinger.runtime.settings.notifier import Source
-from wharfinger.runtime.settings.values import Network, Secret
+from wharfinger.runtime.settings.values import Address, Network, Secret
 
 CHECKPOINT_EVERY_S: Final = 60.0
 
@@ -104,7 +104,7 @@ class WorkerSettings:
     """All that workers are told. ``jti_keys``: every key that ever minted ids still to be verified.
 
     ``infers``: tokens carry plain subjects. ``ids_since_ms``: an event without a token id is an alarm from then on.
-    ``alarm_targets``: webhooks that hear of alarms.
+    ``alarm_targets``: webhooks that hear of alarms. ``listen``: where their numbers are served; None: nowhere.
     """
 
     ledger_url: str
@@ -118,3 +118,4 @@ class WorkerSettings:
     ids_since_ms: int | None = None
     alarm_targets: tuple[str, ...] = ()
     retention: RetentionSettings = field(default_factory=RetentionSettings)
+    listen: Address | None = None

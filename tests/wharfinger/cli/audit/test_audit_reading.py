@@ -74,6 +74,17 @@ def test_search_for_people(folder: Path, arguments: list[str], code: int, said: 
     assert (found.exit_code, said in found.output) == (code, True), found.output
 
 
+def test_a_gap_for_people(folder: Path) -> None:
+    """Of a registry as a whole, and of no client, not even an anonymous one."""
+    database = Database(f"sqlite:///{folder}/ledger.db")
+    record = AuditRecord(kind=RecordKind.GAP, recorded_at=NOW_MS, source="edge", event_id="gap/silent/1", reason="silent")
+    commit(database, [Entry(record)], now_ms=NOW_MS)
+    database.close()
+    found = run(folder, "search", "--record", "gap")
+    assert (found.exit_code, found.stdout.splitlines()[1].split()[-3:]) == (0, ["gap", "edge", "silent"])
+    assert "anonymous" not in found.stdout
+
+
 @pytest.mark.parametrize("form", ["jsonl", "csv", "cloudevents", "ocsf"])
 def test_export_is_oldest_first_and_whole(folder: Path, form: str) -> None:
     """To a file that is there only when it is complete, and the same to a pipe."""
