@@ -180,6 +180,13 @@ def _derived() -> None:
         _number("last_at"),
         sa.PrimaryKeyConstraint("source", "instance_id"),
     )
+    op.create_table(
+        "forwards",
+        sa.Column("name", sa.Text(), nullable=False),
+        _number("seq"),
+        _number("updated_at"),
+        sa.PrimaryKeyConstraint("name"),
+    )
 
 
 def _deliveries() -> None:
