@@ -36,7 +36,7 @@ $(BIN)/pytest -q $(1) || { echo "Once more, what failed:"; $(BIN)/pytest -q $(1)
 endef
 
 RUNS ?= 1000
-faults: check deps ## RUNS=1000 random faults under a steady stream; the seeds are printed (make test plays 20)
+faults: $(VENV)/.dev deps ## RUNS=1000 random faults under a steady stream; the seeds are printed (make test plays 20)
 	WHARFINGER_RUNS=$(RUNS) $(BIN)/pytest -q tests/faults/test_random.py
 
 fuzz: $(VENV)/.dev ## a short coverage-guided run of everything that reads what strangers send
