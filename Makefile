@@ -7,7 +7,7 @@ PYTHON ?= python3
 TOUR ?= 1
 DATA ?= ./data
 DEBIAN := docker-registry skopeo redis-server docker.io iptables strace busybox-static podman postgresql wrk
-.PHONY: help run check test test-all fuzz deps lock clean bench
+.PHONY: help run check test test-all faults fuzz deps lock clean bench
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -34,6 +34,10 @@ test-all: check deps ## the slow ones too
 define twice
 $(BIN)/pytest -q $(1) || { echo "Once more, what failed:"; $(BIN)/pytest -q $(1) --last-failed --last-failed-no-failures none; }
 endef
+
+RUNS ?= 1000
+faults: $(VENV)/.dev deps ## RUNS=1000 random faults under a steady stream; the seeds are printed (make test plays 20)
+	WHARFINGER_RUNS=$(RUNS) $(BIN)/pytest -q tests/faults/test_random.py
 
 fuzz: $(VENV)/.dev ## a short coverage-guided run of everything that reads what strangers send
 	@$(BIN)/pip install -q --disable-pip-version-check --no-deps --require-hashes -r requirements/fuzz.txt

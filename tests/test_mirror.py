@@ -46,6 +46,7 @@ ELSEWHERE = {
         (f"wharfinger/cli/audit/{name}.py" for name in ("criteria", "export", "follow", "lines", "opening", "search")),
         "tests/wharfinger/cli/audit/test_audit_reading.py",
     ),
+    "wharfinger/cli/audit/forwarded.py": "tests/real/test_forward.py",
     "wharfinger/cli/audit/erase.py": "tests/real/test_erasure.py",
     "wharfinger/cli/audit/prune.py": "tests/real/test_erasure.py",
     "wharfinger/cli/audit/keys.py": "tests/wharfinger/cli/audit/test_settings.py",
@@ -69,7 +70,7 @@ ELSEWHERE = {
     **dict.fromkeys(
         (
             f"wharfinger/runtime/configuration/{name}.py"
-            for name in ("deploy", "notifier", "server", "stores", "texts", "token", "users")
+            for name in ("deploy", "forward", "notifier", "server", "stores", "texts", "token", "users")
         ),
         "tests/wharfinger/runtime/test_configuration.py",
     ),

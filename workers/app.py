@@ -34,12 +34,14 @@ from workers.adapters.alarms import LedgersAlarms
 from workers.adapters.bodies import SpilledBodies
 from workers.adapters.checkpoints import LedgersCheckpoints, LedgersHead
 from workers.adapters.destinations import ConfiguredDestinations
+from workers.adapters.forwarding import ForwardInThread, LedgersPassage
 from workers.adapters.hearing import LedgersHearing
 from workers.adapters.housekeeping import RedisHousekeeping
 from workers.adapters.issuances import StoredIssuances
 from workers.adapters.ledger import LedgerOfBatches, LedgerOutbox
 from workers.adapters.registry import RegistryTags
 from workers.adapters.retention import LedgerRetention
+from workers.adapters.sinks import sink_of
 from workers.adapters.streams import RedisStreams
 from workers.adapters.trail import LedgersTrail
 from workers.adapters.wake_ups import RqWakeUps
@@ -50,6 +52,7 @@ from workers.decide.rules import compile_rules
 from workers.deliver import Deliver
 from workers.endpoints import Endpoints
 from workers.errors import Unavailable
+from workers.forward import Forward
 from workers.listen import Listen
 from workers.settle import Settle
 from workers.sign import Sign
@@ -64,6 +67,8 @@ TIDY_EVERY: Final = 60
 REDIS_TIMEOUT_S: Final = 5.0
 WORKER_TTL_S: Final = 30
 """RQ waits for a job half of this, and ten seconds more for a server that fell silent. A killed worker's name lasts 90 s."""
+FORWARD_STOP_S: Final = 2.0
+"""For what is under way at the end; a server that hangs is not waited for."""
 STOP_SIGNALS: Final = {signal.SIGTERM, signal.SIGINT}
 STOPPED: Final = 0
 MISCONFIGURED: Final = 2
@@ -153,6 +158,26 @@ def run_sweep(settings: WorkerSettings, log: Log) -> int:
         if sign is not None:
             _look(sign.run, log)
     return STOPPED
+
+
+def run_forward(settings: WorkerSettings, log: Log) -> int:
+    """Every forward of the trail, until SIGTERM or SIGINT. Ends when one of them met a mistake of ours."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
+    threads = [
+        # A handle on the ledger each: none waits for another.
+        ForwardInThread(
+            Forward(one.name, LedgersPassage(Database(settings.ledger_url), one.name, _now_ms), sink_of(one), log), log
+        )
+        for one in settings.forwards
+    ]
+    for thread in threads:
+        thread.start()
+    stopped = False
+    while not stopped and all(thread.alive() for thread in threads):
+        stopped = _stopped(SWEEP_S)
+    for thread in threads:
+        thread.stop(within_s=FORWARD_STOP_S)
+    return STOPPED if stopped else UNAVAILABLE
 
 
 def run_metrics(settings: WorkerSettings, log: Log) -> int:
@@ -297,6 +322,12 @@ def _process(name: str, work: Callable[[WorkerSettings, Log], int]) -> Callable[
 
 make_ledger: Final = _process("ledger", run_making)
 """As a process of its own, before the others: each of them would make it too."""
-_RUNS: Final = {"settle": run_settle, "deliver": run_deliver, "sweep": run_sweep, "metrics": run_metrics}
+_RUNS: Final = {
+    "settle": run_settle,
+    "deliver": run_deliver,
+    "sweep": run_sweep,
+    "metrics": run_metrics,
+    "forward": run_forward,
+}
 WORKERS: Final[dict[str, Callable[[WorkerSettings], int]]] = {name: _process(name, work) for name, work in _RUNS.items()}
 """The kinds of worker processes, by name."""

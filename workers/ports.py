@@ -11,6 +11,7 @@ from typing import Protocol
 
 from wharfinger.ledger.checkpoint import Nothing, Refuse, SignedCheckpoint
 from wharfinger.ledger.note import Signature
+from wharfinger.ledger.reading import Stored
 from wharfinger.ledger.tally import Tally
 from wharfinger.ledger.values import Claim, DeliveryState, Entry, Settled, Standing, TrailAlarm
 from wharfinger.wire import keys
@@ -310,3 +311,26 @@ Pause = Callable[[int], None]
 
 Randomness = Callable[[], float]
 """A number from 0 up to 1."""
+
+
+# What forward needs.
+
+
+class Passage(Protocol):
+    """How far one forward of the trail has come. Both raise LedgerUnavailable."""
+
+    def following(self, most: int) -> tuple[Sequence[Stored], int] | None:
+        """The records it has still to hand over, oldest first, at most so many, and the number after them. None: no more."""
+
+    def advance(self, to: int) -> None:
+        """Keep that all below a number were handed over. Crash before: they are handed over again."""
+
+
+class Sink(Protocol):
+    """Another system that takes the trail."""
+
+    def hand_over(self, records: Sequence[Stored]) -> None:
+        """Return when it has them. Raises Unavailable: it may have some."""
+
+    def close(self) -> None:
+        """Let go of what is open."""

@@ -181,9 +181,9 @@ class Stream:
 
 
 @contextmanager
-def pushing(station: Station, pushes: int) -> Iterator[Stream]:
-    """Clients push while the block runs, and afterwards until all is pushed."""
-    stream = Stream(station)
+def pushing(station: Station, pushes: int, *, begun: Iterator[int] | None = None) -> Iterator[Stream]:
+    """Clients push while the block runs, and afterwards until all is pushed. ``begun``: numbers that another stream goes on with."""
+    stream = Stream(station) if begun is None else Stream(station, begun)
     with ThreadPoolExecutor(CLIENTS) as pool:
         done = [pool.submit(stream.push) for _ in range(pushes)]
         try:

@@ -38,4 +38,5 @@ def worker_specs(settings: Settings, *, url: str, processes: int) -> list[Spec]:
     ready = replace(settings.workers, redis_url=url)
     names = ["settle", "sweep", *(f"deliver-{number}" for number in range(1, processes + 1))]
     names += [] if settings.workers.listen is None else ["metrics"]
+    names += ["forward"] if settings.workers.forwards else []
     return [Spec(name, partial(WORKERS[name.partition("-")[0]], ready), order=1, settings=ready) for name in names]

@@ -13,7 +13,7 @@ from enum import StrEnum
 from typing import Any, Final
 
 from wharfinger.ledger.reading import Stored
-from wharfinger.ledger.record import RecordKind
+from wharfinger.ledger.record import AuditRecord, RecordKind
 
 
 class Format(StrEnum):
@@ -44,6 +44,11 @@ def header(form: Format) -> str:
 def line(form: Format, one: Stored) -> str:
     """A record as one line, with its newline."""
     return _LINES[form](one)
+
+
+def alarms(record: AuditRecord) -> bool:
+    """Whether a record is of what somebody should look at."""
+    return record.kind is RecordKind.ALARM or record.verdict in _ALARMING
 
 
 def as_json(one: Stored) -> dict[str, Any]:
@@ -138,7 +143,7 @@ def _ocsf(one: Stored) -> str:
     personal = record.personal
     activity = _ACTIVITY.get(record.action, 99)
     failed = record.kind in {RecordKind.REFUSAL, RecordKind.QUARANTINE} or record.verdict in _FAILED
-    alarming = record.kind is RecordKind.ALARM or record.verdict in _ALARMING
+    alarming = alarms(record)
     event: dict[str, Any] = {
         "class_uid": _OCSF_CLASS,
         "category_uid": 6,

@@ -221,6 +221,15 @@ instances = Table(
 )
 """Processes of registries that were heard: a new one may mean that another's last events are lost."""
 
+forwards = Table(
+    "forwards",
+    metadata,
+    Column("name", Text, primary_key=True),
+    _number("seq"),
+    _number("updated_at"),
+)
+"""How far each forward of the trail to another system has come: the number of the next record."""
+
 deliveries = Table(
     "deliveries",
     metadata,

@@ -267,8 +267,8 @@ class Section:
             self.fault(name, str(error), remedy)
             return default
 
-    def path_of(self, name: str, *, required: bool = False) -> Path | None:
-        """A path, relative to the configuration file's folder."""
+    def path_of(self, name: str, *, required: bool = False, watched: bool = True) -> Path | None:
+        """A path, relative to the configuration file's folder. ``watched``: what is in it belongs to the configuration."""
         text = self.text(name, required=required)
         if text is None:
             return None
@@ -276,7 +276,8 @@ class Section:
             self.fault(name, "holds what stands in no path", "write a plain path")
             return None
         path = self.folder / os.path.expanduser(text)  # noqa: PTH111 - ~ of a text
-        self.faults.files.add(path)
+        if watched:
+            self.faults.files.add(path)
         return path
 
     def expanded(self, name: str, *, required: bool = False) -> str | None:

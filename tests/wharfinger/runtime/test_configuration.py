@@ -292,7 +292,7 @@ TABLE: list[tuple[str, str, list[Fault]]] = [
         [
             warning(
                 1, "x", "is not a key known here",
-                "remove it; known here: acl, alarms, audit, deploy, ext_auth, ext_authz, issuance, ledger, log, notifier, policy, redis, server, shadow, "
+                "remove it; known here: acl, alarms, audit, deploy, ext_auth, ext_authz, forward, issuance, ledger, log, notifier, policy, redis, server, shadow, "
                 "strict, tests, token, users, workers",
             )
         ],
@@ -721,6 +721,36 @@ TABLE: list[tuple[str, str, list[Fault]]] = [
     ("", WITNESSED.format("").replace("https://w", "https://w?x"), [
         fault(4, "ledger.witnesses[0].url", "has a ? or #, behind which no path can stand", "write https://witness.example/prefix"),
     ]),
+    # forward
+    ("", "forward: [{name: a, file: trail.jsonl}, {name: b, syslog: siem.example, format: ocsf}, {name: c, syslog: 'siem:514'}]", []),
+    ("", "forward: [{name: a, syslog: '[::1]'}, {name: b, syslog: '[::1]:514'}]", []),
+    ("", "forward:\n- {}", [
+        fault(2, "forward[0].name", "is missing", "add name to forward[0]"),
+        fault(2, "forward[0].syslog", "a forward goes to one of file and syslog", "write syslog: HOST:6514, or file: PATH"),
+    ]),
+    ("", "forward:\n- {name: a, file: x, syslog: y}", [
+        fault(2, "forward[0].syslog", "a forward goes to one of file and syslog", "write syslog: HOST:6514, or file: PATH"),
+    ]),
+    ("", "forward:\n- {name: a, file: x}\n- {name: a, file: y}", [
+        fault(3, "forward[1].name", "'a' is there already", "how far a forward has come is kept by its name: give it another"),
+    ]),
+    ("", "forward:\n- {name: 'a b', file: x}", [fault(2, "forward[0].name", "'a b' is no name", "write up to 64 letters, digits, - and _")]),
+    ("", "forward:\n- {name: a, file: x, format: csv}", [fault(2, "forward[0].format", "'csv' is not known", "write one of jsonl, cloudevents, ocsf")]),
+    ("", "forward:\n- {name: a, file: x, ca_file: pair.crt}", [fault(2, "forward[0].ca_file", "is for syslog; a file needs none", "leave it out")]),
+    *[
+        ("", f"forward:\n- {{name: a, syslog: '{text}'}}", [fault(2, "forward[0].syslog", problem, "write HOST or HOST:PORT (6514 else)")])
+        for text, problem in (("siem:x", "'siem:x' is no HOST:PORT"), (":514", "':514' names no host"), ("::1", "'::1': an IPv6 address stands in brackets"))
+    ],
+    ("", "forward:\n- {name: a, syslog: siem, ca_file: no.crt}", [
+        fault(2, "forward[0].ca_file", "there is no file {folder}/no.crt", "correct the path, or make it readable for Wharfinger"),
+    ]),
+    ("", "forward:\n- {name: a, syslog: siem, key: pair.key}", [
+        fault(2, "forward[0].certificate", "is missing beside the other", "name both, or neither"),
+    ]),
+    ("", "forward:\n- {name: a, syslog: siem, certificate: pair.crt, key: no.key}", [
+        fault(2, "forward[0].key", "there is no file {folder}/no.key", "correct the path, or make it readable for Wharfinger"),
+    ]),
+    ("", "forward:\n- {name: a, file: x, to: y}", [fault(2, "forward[0].to", "is not a key known here", "remove it; known here: ca_file, certificate, file, format, key, name, syslog")]),
     # notifier
     ("", "notifier: {addr: x}", [fault(1, "notifier.addr", "'x' is no HOST:PORT", "write HOST:PORT or :5002")]),
     ("", "notifier: {sources: {}}", [fault(1, "notifier.sources", "is not a list", "write it as a list:  sources: [...]")]),

@@ -13,6 +13,7 @@ COMMANDS: Final[Table] = {
     "search": ("wharfinger.cli.audit.search", "Search the trail, newest first."),
     "follow": ("wharfinger.cli.audit.follow", "Print records as they come."),
     "export": ("wharfinger.cli.audit.export", "Write records as JSON lines, CSV, CloudEvents or OCSF."),
+    "forwarded": ("wharfinger.cli.audit.forwarded", "Tell how far the trail was forwarded to other systems."),
     "checkpoint": ("wharfinger.cli.audit.checkpoint", "Sign the log, and print the newest checkpoint to keep elsewhere."),
     "prove": ("wharfinger.cli.audit.prove", "Write a receipt of one record, which stands alone."),
     "verify": (

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from wharfinger.runtime.configuration.access import Access, read_access
 from wharfinger.runtime.configuration.deploy import read_deploy
+from wharfinger.runtime.configuration.forward import read_forward
 from wharfinger.runtime.configuration.notifier import read_notifier
 from wharfinger.runtime.configuration.server import read_server
 from wharfinger.runtime.configuration.stores import LOG_KEY, STORE, read_ledger, read_redis
@@ -111,6 +112,7 @@ def _settings(top: Section, access: Access, file: Path, data: Path, *, strict: b
     deploy = read_deploy(top.section("deploy"))
     retention = _audit(top.section("audit"))
     alarm_targets = _alarms(top.section("alarms"), deploy)
+    forwards = read_forward(top)
     workers_listen = _workers(top.section("workers"))
     url, spill = redis_url or "", data / "spill"
     ext_auth, ext_authz = read_command(top, "ext_auth"), read_command(top, "ext_authz")
@@ -157,6 +159,7 @@ def _settings(top: Section, access: Access, file: Path, data: Path, *, strict: b
             alarm_targets=alarm_targets,
             retention=retention,
             listen=workers_listen,
+            forwards=forwards,
         ),
         strict=strict,
     )

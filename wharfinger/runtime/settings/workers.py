@@ -2,11 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
 from wharfinger.runtime.settings.notifier import Source
-from wharfinger.runtime.settings.values import Address, Network, Secret
+from wharfinger.runtime.settings.values import Address, Network, Secret, TlsPair
 
 CHECKPOINT_EVERY_S: Final = 60.0
 
@@ -92,6 +93,40 @@ class LogSettings:
     lines: Mapping[str, int] = field(default_factory=dict, compare=False)
 
 
+class ForwardForm(StrEnum):
+    """What a forwarded record is written as: those of ``ledger.formats.Format`` that are JSON."""
+
+    JSONL = "jsonl"
+    CLOUDEVENTS = "cloudevents"
+    OCSF = "ocsf"
+
+
+@dataclass(frozen=True, slots=True)
+class FileForward:
+    """The trail into a file, that something else reads and turns over."""
+
+    name: str
+    file: Path
+    form: ForwardForm
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
+class SyslogForward:
+    """The trail to a syslog server over TLS, RFC 5425. ``ca_file`` None: the system's; ``pair``: what we show it."""
+
+    name: str
+    host: str
+    port: int
+    form: ForwardForm
+    ca_file: Path | None
+    pair: TlsPair | None
+    line: int
+
+
+Forward = FileForward | SyslogForward
+
+
 @dataclass(frozen=True, slots=True)
 class RetentionSettings:
     """How long what is kept, in seconds, by the names of ``ledger.pruning.Kept``; what is not named is kept for ever."""
@@ -105,6 +140,7 @@ class WorkerSettings:
 
     ``infers``: tokens carry plain subjects. ``ids_since_ms``: an event without a token id is an alarm from then on.
     ``alarm_targets``: webhooks that hear of alarms. ``listen``: where their numbers are served; None: nowhere.
+    ``forwards``: other systems that get the trail.
     """
 
     ledger_url: str
@@ -119,3 +155,4 @@ class WorkerSettings:
     alarm_targets: tuple[str, ...] = ()
     retention: RetentionSettings = field(default_factory=RetentionSettings)
     listen: Address | None = None
+    forwards: tuple[Forward, ...] = ()

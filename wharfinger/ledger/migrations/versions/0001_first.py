@@ -181,6 +181,13 @@ def _derived() -> None:
         sa.PrimaryKeyConstraint("source", "instance_id"),
     )
     op.create_index("instances_last", "instances", ["source", "last_at"])
+    op.create_table(
+        "forwards",
+        sa.Column("name", sa.Text(), nullable=False),
+        _number("seq"),
+        _number("updated_at"),
+        sa.PrimaryKeyConstraint("name"),
+    )
 
 
 def _deliveries() -> None:
