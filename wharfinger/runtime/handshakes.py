@@ -68,8 +68,20 @@ class Handshake(asyncio.Protocol):
             self._leave()
 
     def _through(self) -> asyncio.Protocol:
-        # Its place is free again just before the connection takes one: there is no moment in which it has two.
-        return FirstHead(self._make(), before=self._leave)
+        return Through(self._make(), self._leave)
 
     def _leave(self) -> None:
         self._connections.closed(self)
+
+
+class Through(FirstHead):
+    """A connection that is through: its handshake's place is free just before it takes one, so that it never has two."""
+
+    def __init__(self, inner: asyncio.Protocol, leave: Callable[[], None]) -> None:
+        super().__init__(inner)
+        self._leave = leave
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Hand on."""
+        self._leave()
+        super().connection_made(transport)

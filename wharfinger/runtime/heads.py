@@ -6,7 +6,6 @@ Transfer-Encoding or Host stays the fault that it is. Only a connection's first 
 """
 
 import asyncio
-from collections.abc import Callable
 from typing import Final
 
 MAX_HEAD: Final = 256 * 1024
@@ -28,14 +27,10 @@ def with_one_content_type(head: bytes) -> bytes:
 
 
 class FirstHead(asyncio.Protocol):
-    """A protocol before another: holds the head of a connection's first POST until it is whole, then gives its place to it.
+    """A protocol before another: holds the head of a connection's first POST until it is whole, then gives its place to it."""
 
-    ``before``: what is to be done just before the connection is handed on.
-    """
-
-    def __init__(self, inner: asyncio.Protocol, before: Callable[[], None] | None = None) -> None:
+    def __init__(self, inner: asyncio.Protocol) -> None:
         self._inner = inner
-        self._before = before
         self._transport: asyncio.BaseTransport | None = None
         self._held = bytearray()
         self._passed = False
@@ -43,8 +38,6 @@ class FirstHead(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Hand on."""
         self._transport = transport
-        if self._before is not None:
-            self._before()
         self._inner.connection_made(transport)
 
     def data_received(self, data: bytes) -> None:
