@@ -15,6 +15,8 @@ import pytest
 from tests.real.conftest import free_port, need, spawn
 
 _BINARIES = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
+BINARIES = _BINARIES[-1] if _BINARIES else Path("/usr/bin")
+"""Where its programs are."""
 
 
 @dataclass(frozen=True)

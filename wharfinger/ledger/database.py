@@ -23,6 +23,8 @@ from wharfinger.ledger.upgrade import require_current, upgrade
 from wharfinger.ledger.words import Words
 
 BUSY_TIMEOUT_MS: Final = 10_000
+ALONE_TIMEOUT_S: Final = 1.0
+"""Whoever has the file open keeps it open: there is nothing to wait for."""
 WAL_PAGES: Final = 16_000
 """Pages before a checkpoint. SQLite's default of 1,000 made notifier's own fsyncs twice as slow while a backlog settled."""
 CACHE_KIB: Final = 64_000
@@ -33,20 +35,21 @@ _SQLITE: Final = "sqlite"
 class Database:
     """One process's handle on the ledger. Close it, or leave its ``with`` block."""
 
-    def __init__(self, url: str, *, create: bool = True) -> None:
+    def __init__(self, url: str, *, create: bool = True, alone: bool = False) -> None:
         """Open, and create what is missing.
 
         Args:
             url: ``sqlite:///path`` or ``postgresql://…``.
             create: False for commands that only read: a ledger that is not there is not made by looking for it.
+            alone: nobody else may have it open, as long as this handle does. SQLite only; one connection at a time.
 
         Raises:
-            LedgerUnavailable: it cannot be opened or written, or is not there.
+            LedgerUnavailable: it cannot be opened or written, or is not there, or somebody else has it open.
             LedgerMisuse: it was written by a newer version.
         """
         self._pid = os.getpid()
         self.url = url
-        self._engine = _engine(make_url(url), create=create)
+        self._engine = _engine(make_url(url), create=create, alone=alone)
         self._remembered = threading.local()
         try:
             with self.writing() if create else self.reading() as connection:
@@ -111,12 +114,16 @@ class Database:
         try:
             with self._engine.connect() as connection:
                 yield connection
+        except sqlite3.Error as error:  # while it is opened, before SQLAlchemy knows of it
+            raise LedgerUnavailable(f"the ledger did not answer: {type(error).__name__}: {error}") from error
         except DBAPIError as error:
             raise LedgerUnavailable(f"the ledger did not answer: {type(error.orig).__name__}: {error.orig}") from error
 
 
-def _engine(url: URL, *, create: bool) -> Engine:
+def _engine(url: URL, *, create: bool, alone: bool) -> Engine:
     if url.get_backend_name() == "postgresql":
+        if alone:
+            raise LedgerMisuse("only a SQLite ledger can be had alone")
         return _postgresql(url)
     if url.database is None:
         raise LedgerMisuse("ledger.url names no file")
@@ -125,7 +132,14 @@ def _engine(url: URL, *, create: bool) -> Engine:
     elif not Path(url.database).is_file():
         raise LedgerUnavailable(f"there is no ledger {url.database}: start `wharfinger up`, or name its folder with --data")
     # AUTOCOMMIT: transactions are begun by name above, for the driver's own begin takes the write lock too late.
-    engine = create_engine(url, isolation_level="AUTOCOMMIT", connect_args={"timeout": BUSY_TIMEOUT_MS / 1000})
+    if not alone:
+        engine = create_engine(url, isolation_level="AUTOCOMMIT", connect_args={"timeout": BUSY_TIMEOUT_MS / 1000})
+    else:
+        engine = create_engine(
+            url, isolation_level="AUTOCOMMIT", connect_args={"timeout": ALONE_TIMEOUT_S}, pool_size=1, max_overflow=0
+        )
+        # Before anything is read: it is refused then while anybody else has the file open, whether he writes or not.
+        event.listen(engine, "connect", lambda connection, _entry: connection.execute("PRAGMA locking_mode=EXCLUSIVE"))
     event.listen(engine, "connect", _tune)
     return engine
 

@@ -13,6 +13,8 @@ CURRENT: Final = "0001"
 """The revision of ``migrations/versions`` that this version writes."""
 KNOWN: Final = ("0001",)
 """Every revision there was, oldest first."""
+MOVED: Final = "moved"
+"""Instead of a revision: all of it is in another database now, and nothing may be added here."""
 _LOCK: Final = 0x77686172
 """PostgreSQL's advisory lock while a schema is changed: two processes may start at once."""
 
@@ -35,10 +37,17 @@ def require_current(connection: Connection) -> None:
         raise LedgerMisuse(f"the ledger has schema {found or 'none'}, this version reads {CURRENT}: start `wharfinger up` once")
 
 
+def mark_moved(connection: Connection) -> None:
+    """Have nobody open this ledger any more."""
+    connection.execute(text("UPDATE alembic_version SET version_num = :moved"), {"moved": MOVED})
+
+
 def _revision(connection: Connection) -> str | None:
     if not inspect(connection).has_table("alembic_version"):
         return None
     found = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+    if found == MOVED:
+        raise LedgerMisuse("this ledger was moved to another database: ledger.url must name that one")
     if found is not None and found not in KNOWN:
         raise LedgerMisuse(f"the ledger has schema {found}, this version knows {CURRENT}: upgrade Wharfinger")
     return None if found is None else str(found)
