@@ -77,7 +77,7 @@ def make(folder: Path, hosts: tuple[str, ...], ports: templates.Ports, *, tour: 
     hashes["wharfinger"] = generate.password_hash(worker)
     if tour:
         once("hook.secret", generate.new_webhook_secret())
-    deploy = templates.TOUR_DEPLOY if tour else templates.EXAMPLE_DEPLOY
+    deploy = templates.tour_deploy(ports) if tour else templates.EXAMPLE_DEPLOY
     once("wharfinger.yml", (templates.configuration(hashes, host=host, ports=ports) + deploy).encode())
     once("registry.yml", templates.registry(folder, secret, host=host, ports=ports).encode())
     once("registry.env", templates.registry_environment(secret, host=host, ports=ports).encode())

@@ -17,22 +17,15 @@ EXAMPLE_DEPLOY = """
 #     hook: {type: webhook, url: "https://ci.example/hook", secret_file: hook.secret}
 """
 
-TOUR_DEPLOY = """
-deploy:
-  rules:
-    - {name: tour, match: {repository: "*"}, targets: [hook]}
-  targets:
-    hook: {type: webhook, url: "http://127.0.0.1:5004/hook", secret_file: hook.secret, allow: ["127.0.0.0/8"]}
-"""
-
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """TCP ports of the three that talk to each other."""
+    """TCP ports of those that talk to each other. ``hook``: of the tour's receiver of webhooks."""
 
-    auth: int
-    notifier: int
-    registry: int
+    auth: int = 5_001
+    notifier: int = 5_002
+    registry: int = 5_000
+    hook: int = 5_004
 
 
 def in_url(host: str) -> str:
@@ -84,6 +77,17 @@ notifier:
       registry: {registry}{named}
       account: wharfinger
       password_file: wharfinger.password
+"""
+
+
+def tour_deploy(ports: Ports) -> str:
+    """The end of wharfinger.yml for the tour: every push to a receiver on this machine."""
+    return f"""
+deploy:
+  rules:
+    - {{name: tour, match: {{repository: "*"}}, targets: [hook]}}
+  targets:
+    hook: {{type: webhook, url: "http://127.0.0.1:{ports.hook}/hook", secret_file: hook.secret, allow: ["127.0.0.0/8"]}}
 """
 
 

@@ -56,10 +56,7 @@ class EmbeddedStore:
 def command(place: Place) -> None:
     """Run everything: token service, notifier, workers, and an embedded store."""
     settings = settings_or_exit(place)
-    lock = _locked(settings.data)
-    if lock is None:
-        click.echo(f"another `wharfinger up` runs on {settings.data}: stop it, or choose another folder with --data", err=True)
-        sys.exit(EXIT_MISCONFIGURED)
+    lock = lock_or_exit(settings.data)
     require_free_or_exit(settings.auth.server.listen, "server.addr")
     try:
         store = EmbeddedStore(settings) if settings.embedded else None
@@ -85,8 +82,8 @@ def command(place: Place) -> None:
         sys.exit(Supervisor(make(settings), log=log, first=ledger_spec(settings), plan=plan, external=store).run())
 
 
-def _locked(data: Path) -> TextIO | None:
-    """The lock of a data folder, or None: a second `up` there would stop the first one's store when it ends.
+def lock_or_exit(data: Path) -> TextIO:
+    """The lock of a data folder, or exit code 2: a second `up` there would stop the first one's store when it ends.
 
     A record lock is this process's alone: children do not inherit it, so the start after a kill -9 need not wait for them.
     """
@@ -96,5 +93,6 @@ def _locked(data: Path) -> TextIO | None:
         fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except (BlockingIOError, PermissionError):
         lock.close()
-        return None
+        click.echo(f"another `wharfinger up` runs on {data}: stop it, or choose another folder with --data", err=True)
+        sys.exit(EXIT_MISCONFIGURED)
     return lock
