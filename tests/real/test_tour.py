@@ -12,6 +12,8 @@ import pytest
 
 from tests.real.conftest import REGISTRY, Program, free_port, kill9, need, spawn, wait_until
 from tests.wharfinger.cli.houses import house
+from wharfinger.cli.receiver import start_receiver
+from workers.errors import Unavailable
 
 pytestmark = pytest.mark.real
 
@@ -115,3 +117,11 @@ def test_a_folder_of_init(tmp_path: Path) -> None:
     assert started.returncode == 0, started.stderr
     assert "registry runs" in started.stdout
     assert "make run DATA=./tour PORTS=6000" in started.stdout
+
+
+def test_the_receiver_says_what_is_in_its_way() -> None:
+    """Its port, and the reason: no stack of calls."""
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        with pytest.raises(Unavailable, match=rf"^127\.0\.0\.1:{port} \(the tour's webhooks\): Address already in use"):
+            start_receiver(port, b"whsec_AAAA", lambda _payload, _genuine: None)

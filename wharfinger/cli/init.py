@@ -6,6 +6,7 @@ registry.yml from the secret that the configuration names.
 
 import re
 import socket
+import sys
 from datetime import UTC, datetime
 from ipaddress import ip_address
 from pathlib import Path
@@ -16,6 +17,7 @@ import click
 from wharfinger.cli import generate, templates
 from wharfinger.runtime.configuration import LOG_KEY
 
+EXIT_MISCONFIGURED: Final = 2
 REGISTRY_PORT: Final = 5_000
 _HOST: Final = re.compile(
     r"(?=.{1,253}$)[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)*", re.ASCII
@@ -42,13 +44,22 @@ def command(folder: Path, hosts: tuple[str, ...], auth_port: int, notifier_port:
     With --host, token service and registry speak TLS under that name, with tls.crt made here, which clients must trust: for
     docker, copy it to /etc/docker/certs.d/NAME:5000/ca.crt. Without it everything is for this machine: plain HTTP on 127.0.0.1.
     """
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     ports = templates.Ports(auth_port, notifier_port, registry_port)
-    made = make(folder.absolute(), hosts, ports)
+    made = make_or_exit(folder.absolute(), hosts, ports)
     for name, new in made.items():
         click.echo(f"{'made' if new else 'kept'}  {folder / name}")
     click.echo(f"\nNext:\n  wharfinger up --data {folder}\n  docker-registry serve {folder / 'registry.yml'}")
     click.echo(f"Passwords of admin and hussein: {folder / 'passwords.txt'}")
+
+
+def make_or_exit(folder: Path, hosts: tuple[str, ...], ports: templates.Ports, *, tour: bool = False) -> dict[str, bool]:
+    """Make the folder and what is missing in it; exit code 2 when it cannot be written."""
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return make(folder, hosts, ports, tour=tour)
+    except OSError as error:
+        click.echo(f"{error.filename or folder}: {error.strerror}: name a folder that can be made and written", err=True)
+        sys.exit(EXIT_MISCONFIGURED)
 
 
 def make(folder: Path, hosts: tuple[str, ...], ports: templates.Ports, *, tour: bool = False) -> dict[str, bool]:

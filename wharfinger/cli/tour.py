@@ -74,8 +74,7 @@ def command(place: Place, *, play: bool, stay: bool, first: int | None) -> None:
             },
             "take others: `make run PORTS=6000`",
         )
-        place.data.mkdir(mode=0o700, parents=True, exist_ok=True)
-        init.make(place.data, (), ports, tour=True)
+        init.make_or_exit(place.data, (), ports, tour=True)
         click.echo(f"made keys, secrets and configuration in {place.data}")
     settings = settings_or_exit(place)
     if not settings.notifier.sources:

@@ -87,8 +87,12 @@ def lock_or_exit(data: Path) -> TextIO:
 
     A record lock is this process's alone: children do not inherit it, so the start after a kill -9 need not wait for them.
     """
-    data.mkdir(mode=0o700, parents=True, exist_ok=True)
-    lock = (data / "up.lock").open("w")
+    try:
+        data.mkdir(mode=0o700, parents=True, exist_ok=True)
+        lock = (data / "up.lock").open("w")
+    except OSError as error:
+        click.echo(f"{error.filename}: {error.strerror}: name a folder that can be written with --data", err=True)
+        sys.exit(EXIT_MISCONFIGURED)
     try:
         fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except (BlockingIOError, PermissionError):

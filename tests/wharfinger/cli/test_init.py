@@ -184,10 +184,14 @@ def test_a_certificate_is_of_its_key(made: Path) -> None:
     assert certificate.public_key() == key.public_key()
 
 
-def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
-    """A file is in its way."""
+@pytest.mark.parametrize(("name", "why"), [("file", "File exists"), ("file/data", "Not a directory")])
+@pytest.mark.parametrize("command", [("init",), ("up", "-c", "{house}/wharfinger.yml", "--data"), ("tour", "--data")])
+def test_a_folder_that_cannot_be_made(tmp_path: Path, made: Path, command: tuple[str, ...], name: str, why: str) -> None:
+    """A file is in its way: exit code 2, which one, and why."""
     (tmp_path / "file").write_text("x")
-    assert run("init", tmp_path / "file" / "data").exit_code != 0
+    result = run(*(word.format(house=made) for word in command), tmp_path / name)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert f"{tmp_path / name}: {why}: name a folder that can be" in result.stderr
     assert (tmp_path / "file").read_text() == "x"
 
 

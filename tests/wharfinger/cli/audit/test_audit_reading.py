@@ -84,6 +84,18 @@ def test_export_is_oldest_first_and_whole(folder: Path, form: str) -> None:
     assert not list(folder.glob(".out*"))
 
 
+@pytest.mark.parametrize(
+    ("name", "why"), [("nowhere/out", "No such file or directory"), ("wharfinger.yml/out", "Not a directory"), (".", "")]
+)
+def test_export_to_where_nothing_can_be(folder: Path, name: str, why: str) -> None:
+    """Exit code 3, the path and the reason; nothing is left behind."""
+    before = set(folder.rglob("*"))
+    found = run(folder, "export", "--to", str(folder / name))
+    assert (found.exit_code, found.stdout) == (3, "")
+    assert f"{folder / name} cannot be written: {why}" in found.stderr
+    assert set(folder.rglob("*")) == before
+
+
 def test_export_selects(folder: Path) -> None:
     """By the criteria of a search."""
     assert len(run(folder, "export", "--repository", "other").stdout.splitlines()) == 1
