@@ -45,7 +45,12 @@ def policy_findings(access: Access) -> Iterator[Fault]:
 
 
 def deploy_findings(workers: WorkerSettings) -> Iterator[Fault]:
-    """Globs of deployment rules that are none."""
+    """Rules that nothing can ever come to; their globs that are none."""
+    if workers.deploy.rules and not workers.sources:
+        problem = "waits for pushes, but notifier.sources names no registry that would tell of them"
+        yield Fault(
+            workers.deploy.rules[0].line, "deploy.rules", problem, "add a section notifier: with sources, or leave it out"
+        )
     for rule in workers.deploy.rules:
         for name, pattern in (("repository", rule.match.repository), ("tag", rule.match.tag)):
             try:

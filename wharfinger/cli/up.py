@@ -13,7 +13,7 @@ import click
 
 from wharfinger.cli.loading import Place, placed, settings_or_exit
 from wharfinger.cli.planning import ConfiguredPlan
-from wharfinger.cli.serve import Boards, auth_specs, notifier_specs, require_free_or_exit
+from wharfinger.cli.serve import NO_SOURCES, Boards, auth_specs, notifier_specs, require_free_or_exit
 from wharfinger.cli.supervise import Spec, Supervisor
 from wharfinger.cli.work import ledger_spec, worker_specs
 from wharfinger.runtime import embedded
@@ -70,6 +70,8 @@ def command(place: Place) -> None:
     boards = Boards()
 
     def make(current: Settings) -> list[Spec]:
+        if not current.notifier.sources:
+            log("notifier.not_started", why=NO_SOURCES)
         return [
             *auth_specs(current, place=place, url=url, board=boards.auth),
             *notifier_specs(current, url=url, board=boards.notifier),

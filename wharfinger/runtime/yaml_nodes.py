@@ -23,6 +23,10 @@ _MERGE: Final = "tag:yaml.org,2002:merge"
 _YES: Final = frozenset({"true", "yes", "on", "y"})
 _NO: Final = frozenset({"false", "no", "off", "n"})
 _INTEGER: Final = re.compile(r"[+-]?[0-9][0-9_]{0,18}(\.[0-9]{0,18})?", re.ASCII)
+_NEAR: Final = 0.75
+"""How like a known word (difflib's ratio) a key must be to be a slip of the pen for certain: `notifer`, `deplyo`, `ledgr`."""
+_PUT_ASIDE: Final = ("x-", ".", "_")
+"""How keys begin that only hold anchors."""
 _REPEATED: Final = re.compile(r"(alias|handle) '[^']*'")
 """What YAML's own complaints repeat of the file: to it, a password that begins with * is an alias."""
 
@@ -317,8 +321,14 @@ class Section:
             self.warn(name, f"{file} can be read by everybody on this machine", remedy)
         return content
 
-    def done(self, not_built: frozenset[str] = frozenset(), *, ours: bool = True) -> None:
-        """A fault for each key that nobody read; a warning when the section is docker_auth's, which ignores such keys."""
+    def done(
+        self, not_built: frozenset[str] = frozenset(), *, ours: bool = True, guarded: frozenset[str] = frozenset()
+    ) -> None:
+        """A fault for each key that nobody read; a warning when the section is docker_auth's, which ignores such keys.
+
+        ``guarded``: keys that are ours in a section of docker_auth's. What is nearly such a key is a fault: ignored, it would
+        leave out what that key stands for.
+        """
         for name in self._nodes:
             if name in self._read:
                 continue
@@ -327,7 +337,8 @@ class Section:
                 continue
             near = difflib.get_close_matches(name, self._read, n=1)
             remedy = f"did you mean {near[0]}?" if near else "remove it; known here: " + ", ".join(sorted(self._read))
-            (self.fault if ours else self.warn)(name, "is not a key known here", remedy)
+            slip = not name.startswith(_PUT_ASIDE) and difflib.get_close_matches(name, guarded, n=1, cutoff=_NEAR)
+            (self.fault if ours or slip else self.warn)(name, "is not a key known here", remedy)
 
 
 def _listed(node: yaml.Node) -> list[yaml.Node]:

@@ -15,6 +15,8 @@ from wharfinger.cli.loading import Place, read
 SEED = Path(__file__).parents[2] / "samples/docker_auth/seed.yml"
 USERS = f'users: {{hussein: {{password: "{HASH}"}}, ann: {{password: "{HASH}", labels: {{team: [web]}}}}}}\n'
 SOUND = USERS + "acl:\n  - match: {account: /.+/}\n    actions: [pull]\n"
+SOURCE = "notifier: {sources: [{name: main, secret_file: main.secret, registry: 'http://127.0.0.1:5000'}]}\n"
+DEPLOY = "deploy:\n  rules: [{name: web, targets: [prod]}]\n  targets: {prod: {type: docker, container: web}}\n"
 
 
 def test_nothing(tmp_path: Path) -> None:
@@ -132,10 +134,34 @@ def test_options_reach_the_list(tmp_path: Path) -> None:
     assert found(written(tmp_path, text)) == []
 
 
+def test_a_slip_that_would_leave_a_section_out(tmp_path: Path) -> None:
+    """`notifer` is nobody's key: without it no push would be heard of, so it is a fault and no warning."""
+    named(tmp_path)
+    (slip,) = found(written(tmp_path, SOUND + SOURCE.replace("notifier", "notifer")))
+    assert (slip["key"], slip["remedy"], slip["warning"]) == ("notifer", "did you mean notifier?", False)
+
+
+@pytest.mark.parametrize(("sources", "keys"), [("", ["deploy.rules"]), ("notifier: {}\n", ["deploy.rules"]), (SOURCE, [])])
+def test_rules_without_a_source(tmp_path: Path, sources: str, keys: list[str]) -> None:
+    """Rules of deployment that no push can come to: no registry is heard."""
+    named(tmp_path)
+    file = written(tmp_path, SOUND + sources + DEPLOY)
+    assert [(one["key"], one["line"], one["warning"]) for one in found(file)] == [
+        (key, 3 + (SOUND + sources).count("\n") + 1, False) for key in keys
+    ]
+
+
+def named(folder: Path) -> None:
+    """The secret that a source names."""
+    (folder / "main.secret").write_text("s" * 32)
+    (folder / "main.secret").chmod(0o600)
+
+
 @pytest.mark.parametrize("name", ["repository", "tag"])
 def test_globs_of_deployments(tmp_path: Path, name: str) -> None:
     """One that is none is a fault."""
-    deploy = f"deploy:\n  rules: [{{name: web, match: {{{name}: '[a'}}, targets: [prod]}}]\n  targets: {{prod: {{type: docker, container: web}}}}\n"
+    deploy = f"{SOURCE}deploy:\n  rules: [{{name: web, match: {{{name}: '[a'}}, targets: [prod]}}]\n  targets: {{prod: {{type: docker, container: web}}}}\n"
+    named(tmp_path)
     (fault,) = found(written(tmp_path, SOUND + deploy))
     assert (fault["key"], fault["warning"]) == (f"deploy.rules web: match.{name}", False)
 

@@ -86,6 +86,22 @@ def test_done_tells_what_nobody_read() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("slip", "name"),
+    [
+        (True, "notifer"), (True, "Notifier"), (True, "deplyo"), (True, "logs"),
+        (False, "tokens"), (False, "logging"), (False, "x-deploy"), (False, ".deploy"), (False, "_deploy"), (False, "prometheus"),
+    ],
+)  # fmt: skip
+def test_a_slip_in_a_key_of_ours_is_a_fault(name: str, *, slip: bool) -> None:
+    """Also in a section of docker_auth's: what the key stands for would silently be left out. Other words stay warnings."""
+    found = section(f"{name}: 1\n")
+    for known in ("notifier", "deploy", "log", "token"):
+        found.section(known)
+    found.done(ours=False, guarded=frozenset({"notifier", "deploy", "log"}))
+    assert [one.warning for one in found.faults.found] == [not slip]
+
+
 def test_names_are_read_by_asking_for_them() -> None:
     """A section of free names has no unknown ones."""
     found = section("a: 1\nb: 2\n")
