@@ -13,6 +13,7 @@ from wharfinger.cli.texts import in_markup, shown
 from wharfinger.ledger.database import Database
 from wharfinger.ledger.errors import LedgerError
 from wharfinger.ledger.queries import Trace, TracedDelivery, TracedEvent, TracedIssuance, trace
+from wharfinger.ledger.reading import ANONYMOUS, ERASED
 
 EXIT_NOT_FOUND = 1
 EXIT_UNAVAILABLE = 3
@@ -83,11 +84,17 @@ def _add_events(branch: Tree, events: list[TracedEvent], deliveries: list[Traced
 def _issuance(one: TracedIssuance) -> str:
     granted = " ".join(f"{scope['type']}:{scope['name']}:{','.join(scope['actions'])}" for scope in one.granted) or "nothing"
     rules = ", ".join("none" if rule is None else str(rule) for rule in one.rules) or "none"
+    where = f"  from {in_markup(one.client_addr)}" if one.client_addr else ""
+    agent = f"  {in_markup(one.user_agent)}" if one.user_agent else ""
     return (
-        f"[bold]token[/bold] {in_markup(one.jti)}  {in_markup(one.account or 'anonymous')}"
-        f"  {in_markup(one.credential['kind'])} {in_markup(one.credential['id'])}  from {in_markup(one.client_addr)}\n"
-        f"{moment(one.issued_at * 1_000)}  granted {in_markup(granted)} by rule {rules}  {in_markup(one.user_agent)}"
+        f"[bold]token[/bold] {in_markup(one.jti)}  {in_markup(_who(one.account, erased=one.erased))}"
+        f"  {in_markup(one.credential['kind'])} {in_markup(one.credential['id'])}{where}\n"
+        f"{moment(one.issued_at * 1_000)}  granted {in_markup(granted)} by rule {rules}{agent}"
     )
+
+
+def _who(account: str, *, erased: bool) -> str:
+    return ERASED if erased else account or ANONYMOUS
 
 
 def _event(one: TracedEvent) -> str:
@@ -96,7 +103,7 @@ def _event(one: TracedEvent) -> str:
     flags = f"  [yellow]{' '.join(one.attribution.flags)}[/yellow]" if one.attribution.flags else ""
     return (
         f"[bold]{in_markup(one.action)}[/bold] {in_markup(one.kind)} {in_markup(what)}  {tie}{flags}"
-        f"  {in_markup(one.attribution.account or 'anonymous')}\n"
+        f"  {in_markup(_who(one.attribution.account, erased=one.erased))}\n"
         f"{moment(one.occurred_at)}  {in_markup(one.digest)}  event {in_markup(one.event_id)}  log {one.seq}"
     )
 

@@ -42,7 +42,7 @@ class Attributed:
 
 @dataclass(frozen=True, slots=True)
 class TracedEvent:
-    """One event of a chain. ``seq``: its number in the log."""
+    """One event of a chain. ``seq``: its number in the log; ``erased``: what told of a person is gone from it."""
 
     seq: int
     event_id: str
@@ -57,11 +57,12 @@ class TracedEvent:
     client_addr: str
     user_agent: str
     attribution: Attributed
+    erased: bool
 
 
 @dataclass(frozen=True, slots=True)
 class TracedIssuance:
-    """One token of a chain."""
+    """One token of a chain. ``erased``: what told of a person is gone from it."""
 
     seq: int
     jti: str
@@ -78,6 +79,7 @@ class TracedIssuance:
     policy: str
     issued_at: int
     expires_at: int
+    erased: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,6 +186,7 @@ def _event(one: Stored) -> TracedEvent:
         client_addr=personal.client_addr,
         user_agent=personal.user_agent,
         attribution=Attributed(record.verdict, personal.account, record.jti, record.reason, tuple(record.flags.split())),
+        erased=one.erased,
     )
 
 
@@ -211,6 +214,7 @@ def _issuance(one: Stored) -> TracedIssuance:
         policy=issuance.policy,
         issued_at=issuance.issued_at,
         expires_at=issuance.expires_at,
+        erased=one.erased,
     )
 
 

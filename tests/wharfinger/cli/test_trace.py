@@ -4,7 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.wharfinger.cli.houses import DIGEST, JTI, OTHER_JTI, house, ledger_with_a_push, parsed, run
+from tests.wharfinger.cli.houses import DIGEST, JTI, NOW, OTHER_JTI, house, ledger_with_a_push, parsed, run
+from wharfinger.ledger.database import Database
+from wharfinger.ledger.erasure import erase_account
 
 
 @pytest.fixture(scope="module")
@@ -65,6 +67,26 @@ def test_the_tree(data: Path) -> None:
         "2026-11-23 23:51:40.123", "event e-push",
     ):  # fmt: skip
         assert said in text
+
+
+def test_what_was_erased(tmp_path: Path) -> None:
+    """It is said to be erased, and is nobody's who came without a name; the erasure itself is nobody's at all."""
+    folder = house(tmp_path / "house")
+    ledger_with_a_push(folder)
+    database = Database(f"sqlite:///{folder}/ledger.db")
+    erase_account(database, "hussein", now_ms=NOW)
+    database.close()
+    text = run("trace", "ubuntu:v1", "--data", folder).stdout
+    assert f"token {JTI}  erased  static c1\n" in text
+    assert "push manifest ubuntu:v1  exact  erased\n" in text
+    assert "anonymous" not in text
+    chain = parsed(run("trace", "ubuntu:v1", "--json", "--data", folder))
+    assert [one["erased"] for one in (*chain["issuances"], *chain["events"])] == [True, True]
+    assert not [one for one in parsed(run("trace", DIGEST, "--json", "--data", folder))["events"] if not one["erased"]]
+    for search in (("search", "--record", "erasure"), ("search",), ("search", "--grouped")):
+        found = run("audit", *search, "--data", folder)
+        assert found.exit_code == 0
+        assert "anonymous" not in found.stdout
 
 
 def test_a_hostile_agent_paints_nothing(data: Path) -> None:

@@ -61,8 +61,7 @@ def _line(one: Stored) -> str:
     record = one.record
     where = record.repository + (f":{record.tag}" if record.tag else "")
     what = " ".join(filter(None, (record.action or record.kind.value, record.object_kind, where, record.digest[:19])))
-    who = "erased" if one.erased else record.personal.account or "anonymous"
     flags = f" [yellow]{in_markup(record.flags)}[/yellow]" if record.flags else ""
     verdict = "/".join(filter(None, (record.verdict, record.reason[:60])))
     when = moment(record.occurred_at or record.recorded_at)
-    return f"{one.seq}  {when}  {in_markup(who)}  {in_markup(what)}  {coloured(verdict, record.verdict)}{flags}"
+    return f"{one.seq}  {when}  {in_markup(one.who)}  {in_markup(what)}  {coloured(verdict, record.verdict)}{flags}"

@@ -54,7 +54,7 @@ def _show(records: tuple[Stored, ...]) -> None:
         table.add_row(
             str(one.seq),
             moment(record.occurred_at or record.recorded_at),
-            in_markup("erased" if one.erased else record.personal.account or "anonymous"),
+            in_markup(one.who),
             in_markup(what),
             in_markup(f"{where} {record.digest[:19]}".strip()),
             coloured(verdict, record.verdict) + flags,
