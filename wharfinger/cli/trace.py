@@ -2,6 +2,7 @@
 
 import json
 import sys
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import click
@@ -9,6 +10,7 @@ from rich.console import Console
 from rich.tree import Tree
 
 from wharfinger.cli.loading import Place, placed, settings_or_exit
+from wharfinger.cli.references import without_host
 from wharfinger.cli.texts import in_markup, shown
 from wharfinger.ledger.database import Database
 from wharfinger.ledger.errors import LedgerError
@@ -18,6 +20,10 @@ from wharfinger.ledger.reading import ANONYMOUS, ERASED
 EXIT_NOT_FOUND = 1
 EXIT_UNAVAILABLE = 3
 PLAIN_WIDTH = 180
+HINT = (
+    "REF is a digest or 7 and more of its hex digits (sha256:173015d), repository:tag, a token, event or delivery id, or a "
+    "number of the log. A repository's pushes: wharfinger audit search --repository NAME --grouped"
+)
 _READS = frozenset({"pull", "probe"})
 _GOOD = frozenset({"exact", "delivered", "unchanged"})
 _BAD = frozenset({"forged", "account_mismatch", "outside_grant", "failed", "refused", "undone"})
@@ -30,12 +36,13 @@ _BAD = frozenset({"forged", "account_mismatch", "outside_grant", "failed", "refu
 def command(place: Place, *, ref: str, as_json: bool) -> None:
     """Walk from REF to everything it is tied to: tokens, events, deliveries.
 
-    REF is a digest, repository:tag, token id, event id or delivery id. Exits with 1 when the ledger does not know it.
+    REF is a digest or its beginning, repository:tag, a token, event or delivery id, or a number of the log; in front of a
+    repository may stand the registry. Exits with 1 when the ledger does not know it.
     """
     settings = settings_or_exit(place)
     try:
         database = Database(settings.workers.ledger_url, create=False)
-        found = trace(database, ref)
+        found = replace(trace(database, without_host(ref, settings.notifier.sources)), ref=ref)
         database.close()
     except LedgerError as fault:
         click.echo(str(fault), err=True)
@@ -45,7 +52,7 @@ def command(place: Place, *, ref: str, as_json: bool) -> None:
     elif found.found():
         show(found, people_console())
     else:
-        click.echo(f"the ledger knows nothing of {shown(ref)}", err=True)
+        click.echo(f"the ledger knows nothing of {shown(ref)}. {HINT}", err=True)
     sys.exit(0 if found.found() else EXIT_NOT_FOUND)
 
 
@@ -57,7 +64,7 @@ def show(found: Trace, console: Console) -> None:
     placed_events: set[int] = set()
     for issuance in found.issuances:
         events = [event for event in listed if event.attribution.jti == issuance.jti]
-        if not events and issuance.jti != found.ref:
+        if not events and found.events:
             continue
         branch = tree.add(_issuance(issuance))
         _add_events(branch, events, found.deliveries)

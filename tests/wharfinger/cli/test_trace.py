@@ -17,12 +17,18 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("ref", [JTI, "e-push", "ubuntu:v1", "dlv_1", DIGEST])
+@pytest.mark.parametrize(
+    "ref",
+    [
+        JTI, "e-push", "ubuntu:v1", "dlv_1", DIGEST, f"ubuntu@{DIGEST}", "127.0.0.1:5550/ubuntu:v1", "localhost:5550/ubuntu:v1",
+        f"127.0.0.1:5550/ubuntu@{DIGEST}", DIGEST[:14], DIGEST[:19], DIGEST[:40], f"127.0.0.1:5550/ubuntu@{DIGEST[:19]}", "0", "1", "5",
+    ],
+)  # fmt: skip
 def test_the_chain_from_any_end(data: Path, ref: str) -> None:
     """Token, push and delivery."""
     found = parsed(run("trace", ref, "--json", "--data", data))
     assert found["ref"] == ref
-    assert [one["jti"] for one in found["issuances"]] == [JTI, OTHER_JTI][: 2 if ref == DIGEST else 1]
+    assert [one["jti"] for one in found["issuances"]] == [JTI, OTHER_JTI][: 2 if "sha256:" in ref else 1]
     assert "e-push" in [one["event_id"] for one in found["events"]]
     assert [(one["id"], one["state"]) for one in found["deliveries"]] == [("dlv_1", "delivered")]
 
@@ -99,6 +105,12 @@ def test_a_hostile_agent_paints_nothing(data: Path) -> None:
     assert not any(line.lstrip("│ ").startswith("fake line") for line in text.splitlines())
 
 
+@pytest.mark.parametrize(("number", "said"), [("2", f"token {OTHER_JTI}"), ("3", "pull manifest ubuntu"), ("4", "forged")])
+def test_a_number_of_the_log(data: Path, number: str, said: str) -> None:
+    """As search and the tree print it: the record that has it, with what it is tied to."""
+    assert said in run("trace", number, "--data", data).stdout
+
+
 def test_reads_alone_are_listed(data: Path) -> None:
     """When there is nothing else to see."""
     assert "pull manifest ubuntu" in run("trace", "e-pull", "--data", data).stdout
@@ -110,12 +122,18 @@ def test_a_token_that_only_read(data: Path) -> None:
     assert OTHER_JTI not in run("trace", DIGEST, "--data", data).stdout
 
 
-@pytest.mark.parametrize("ref", ["nobody", "ubuntu:v9", "dlv_2", "fedora", "%", "", "@", "ubuntu@", ":"])
+@pytest.mark.parametrize(
+    "ref",
+    [
+        "nobody", "ubuntu:v9", "dlv_2", "fedora", "ubuntu", "%", "", "@", "ubuntu@", ":", "99", "9" * 30, "²", "sha256:ababab",
+        "sha256:cdcdcdc", "ghcr.io/ubuntu:v1", "127.0.0.1:5551/ubuntu:v1", "127.0.0.1:5550/",
+    ],
+)  # fmt: skip
 def test_what_the_ledger_does_not_know(data: Path, ref: str) -> None:
     """Exit code 1, also for programs, which get the same form with nothing in it."""
     result = run("trace", ref, "--data", data)
     assert (result.exit_code, result.stdout) == (1, "")
-    assert result.stderr == f"the ledger knows nothing of {ref}\n"
+    assert result.stderr.startswith(f"the ledger knows nothing of {ref}. REF is a digest or 7 and more of its hex digits")
     empty = run("trace", ref, "--json", "--data", data)
     assert (empty.exit_code, parsed(empty)) == (1, {"ref": ref, "issuances": [], "events": [], "deliveries": []})
 
