@@ -44,6 +44,8 @@ def command(folder: Path, hosts: tuple[str, ...], auth_port: int, notifier_port:
     With --host, token service and registry speak TLS under that name, with tls.crt made here, which clients must trust: for
     docker, copy it to /etc/docker/certs.d/NAME:5000/ca.crt. Without it everything is for this machine: plain HTTP on 127.0.0.1.
     """
+    if len({auth_port, notifier_port, registry_port}) < 3:  # noqa: PLR2004 - as many as there are
+        raise click.UsageError("token service, notifier and registry cannot share a port: give each one of its own")
     ports = templates.Ports(auth_port, notifier_port, registry_port)
     made = make_or_exit(folder.absolute(), hosts, ports)
     for name, new in made.items():

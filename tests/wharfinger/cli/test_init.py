@@ -65,6 +65,17 @@ def test_the_command(tmp_path: Path) -> None:
     assert settings(data).auth.server.listen.port == 5551
 
 
+@pytest.mark.parametrize(
+    "options", [("--auth-port", 6101, "--notifier-port", 6101), ("--auth-port", 5000), ("--registry-port", 5002)]
+)
+def test_ports_that_meet(tmp_path: Path, options: tuple[object, ...]) -> None:
+    """Nobody could start that: a usage error, and nothing is made."""
+    result = run("init", tmp_path / "data", *options)
+    assert result.exit_code == 2
+    assert "cannot share a port" in result.stderr
+    assert not (tmp_path / "data").exists()
+
+
 def test_only_what_was_meant_is_there(made: Path) -> None:
     """No half-written file is left; every secret is its owner's alone."""
     assert not [file.name for file in made.iterdir() if file.name.endswith(".part")]

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from wharfinger.runtime.configuration.access import Access, read_access
+from wharfinger.runtime.configuration.clashes import find_clashes
 from wharfinger.runtime.configuration.deploy import read_deploy
 from wharfinger.runtime.configuration.notifier import read_notifier
 from wharfinger.runtime.configuration.server import read_server
@@ -114,6 +115,7 @@ def _settings(top: Section, access: Access, file: Path, data: Path, *, strict: b
     pair = None if server.tls is None else server.tls.pair
     token = read_token(top.required("token"), pair, data, embedded=redis_url is None)
     notifier_listen, sources = read_notifier(top.section("notifier"))
+    find_clashes(top, server.listen, notifier_listen, sources)
     deploy = read_deploy(top.section("deploy"))
     retention = _audit(top.section("audit"))
     alarm_targets = _alarms(top.section("alarms"), deploy)
