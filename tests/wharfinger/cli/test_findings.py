@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from tests.wharfinger.cli.files import HASH, HEAD, certificate, check, found, key, written
+from wharfinger.cli import generate
 from wharfinger.cli.loading import Place, read
 
 SEED = Path(__file__).parents[2] / "samples/docker_auth/seed.yml"
@@ -149,6 +150,31 @@ def test_rules_without_a_source(tmp_path: Path, sources: str, keys: list[str]) -
     assert [(one["key"], one["line"], one["warning"]) for one in found(file)] == [
         (key, 3 + (SOUND + sources).count("\n") + 1, False) for key in keys
     ]
+
+
+@pytest.mark.parametrize(
+    ("remedy", "url", "allow"),
+    [
+        ('allow: ["127.0.0.1/32"]', "http://127.0.0.1:5004/hook", "[]"),
+        ('allow: ["127.0.0.1/32"]', "http://localhost:5004/hook", "[10.0.0.0/8]"),
+        ('allow: ["fc00::1/128"]', "https://[fc00::1]/hook", "[]"),
+        ("", "http://127.0.0.1:5004/hook", "[127.0.0.0/8]"),
+        ("", "https://8.8.8.8/hook", "[]"),
+        ("", "https://ci.example/hook", "[]"),
+    ],
+)
+def test_webhooks_that_are_never_sent(tmp_path: Path, remedy: str, url: str, allow: str) -> None:
+    """The first push would be lost on them; the same of a witness."""
+    named(tmp_path)
+    (tmp_path / "hook.secret").write_bytes(generate.new_webhook_secret())
+    (tmp_path / "hook.secret").chmod(0o600)
+    target = f"{{type: webhook, url: '{url}', secret_file: hook.secret, allow: {allow}}}"
+    text = f"{SOUND}{SOURCE}deploy:\n  targets:\n    hook: {target}\n"
+    told = found(written(tmp_path, text))
+    assert [(one["key"], one["warning"], one["line"]) for one in told] == [("deploy.targets.hook.url", True, 10)][
+        : bool(remedy)
+    ]
+    assert all(remedy in one["remedy"] for one in told)
 
 
 def named(folder: Path) -> None:

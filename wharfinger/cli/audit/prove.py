@@ -50,7 +50,8 @@ def command(
 
     REF is a digest or its beginning, repository:tag, token id, event id, delivery id or log number. Of a digest or tag it is
     the newest push, of a token its issuance, of a delivery its outcome. The receipt holds the record, in which personal values
-    are hashed, the proof and the signed checkpoint. Exits with 1 when there is no such record, or the log can no longer prove it.
+    are hashed, the proof and the signed checkpoint. Exits with 1 when there is no such record, or the log can no longer prove
+    it.
     """
     keys = keys_of(place)
     with open_ledger(place) as database:
