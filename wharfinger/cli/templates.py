@@ -117,15 +117,17 @@ notifications:
 
 
 def registry_environment(secret: str, *, host: str, ports: Ports) -> str:
-    """The same as environment lines, for containers: mount the certificates where the last lines say."""
+    """The same as environment lines, for containers: docs/registry.md mounts the certificates where the last lines say."""
     one_line = json.dumps([_endpoint(secret, host or "127.0.0.1", ports)])
     tls = (
         "REGISTRY_HTTP_TLS_CERTIFICATE=/etc/docker/registry/tls.crt\nREGISTRY_HTTP_TLS_KEY=/etc/docker/registry/tls.key\n"
         if host
         else ""
     )
+    # Without a name everything is on 127.0.0.1, which only the host's own network reaches.
+    listen = "" if host else f"REGISTRY_HTTP_ADDR=127.0.0.1:{ports.registry}\n"
     return f"""\
-REGISTRY_STORAGE_DELETE_ENABLED=true
+{listen}REGISTRY_STORAGE_DELETE_ENABLED=true
 REGISTRY_AUTH=token
 REGISTRY_AUTH_TOKEN_REALM={_realm(host, ports)}
 REGISTRY_AUTH_TOKEN_SERVICE={SERVICE}

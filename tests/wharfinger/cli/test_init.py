@@ -2,6 +2,7 @@
 
 import base64
 import ssl
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -58,10 +59,12 @@ def test_the_command(tmp_path: Path) -> None:
     assert not [one for one in passwords(data).values() if one.decode() in first.output]
     assert data.stat().st_mode & 0o777 == 0o700
     before = {file.name: file.read_bytes() for file in data.iterdir()}
-    second = run("init", data)
-    assert "made" not in second.stdout
+    second = run("init", data, "--auth-port", 7001, "--host", "auth.example")
+    assert second.stderr == "wharfinger.yml was kept, so --host, --auth-port changed nothing in it: edit it there\n"
+    assert run("init", data).stderr == ""
+    assert [line.split("/")[-1] for line in second.stdout.splitlines() if line.startswith("made")] == ["tls.key", "tls.crt"]
     assert second.stdout.count("kept  ") == len(before)
-    assert {file.name: file.read_bytes() for file in data.iterdir()} == before
+    assert {name: (data / name).read_bytes() for name in before} == before
     assert settings(data).auth.server.listen.port == 5551
 
 
@@ -74,6 +77,25 @@ def test_ports_that_meet(tmp_path: Path, options: tuple[object, ...]) -> None:
     assert result.exit_code == 2
     assert "cannot share a port" in result.stderr
     assert not (tmp_path / "data").exists()
+
+
+@pytest.mark.parametrize(
+    ("host", "code"),
+    [("10.0.0.300", 2), ("1.2.3", 2), ("registry.example.123", 2), ("10.0.0.30", 0), ("registry-1.example", 0)],
+)
+def test_names_and_addresses(tmp_path: Path, host: str, code: int) -> None:
+    """What looks like an address must be one; clients are told to trust the certificate of a name."""
+    result = run("init", tmp_path / "data", "--host", host, "--registry-port", 5555)
+    assert result.exit_code == code, result.output
+    assert (f"/etc/docker/certs.d/{host}:5555/ca.crt" in result.stdout) == (code == 0)
+    assert (f"SSL_CERT_FILE={tmp_path}/data/tls.crt" in result.stdout) == (code == 0)
+
+
+def test_what_comes_next_can_be_typed(tmp_path: Path) -> None:
+    """The command is named by its path where a shell would not find it."""
+    beside = Path(sys.executable).with_name("wharfinger")
+    assert f"\n  {beside} up --data" in run("init", tmp_path / "a", environ={"PATH": "/nowhere"}).stdout
+    assert "\n  wharfinger up --data" in run("init", tmp_path / "b", environ={"PATH": str(beside.parent)}).stdout
 
 
 def test_only_what_was_meant_is_there(made: Path) -> None:
