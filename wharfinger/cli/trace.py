@@ -9,7 +9,7 @@ import click
 from rich.console import Console
 from rich.tree import Tree
 
-from wharfinger.cli.loading import Place, placed, settings_or_exit
+from wharfinger.cli.loading import UNREAD, Place, placed, settings_or_exit
 from wharfinger.cli.references import without_host
 from wharfinger.cli.texts import in_markup, shown
 from wharfinger.ledger.database import Database
@@ -39,7 +39,7 @@ def command(place: Place, *, ref: str, as_json: bool) -> None:
     REF is a digest or its beginning, repository:tag, a token, event or delivery id, or a number of the log; in front of a
     repository may stand the registry. Exits with 1 when the ledger does not know it.
     """
-    settings = settings_or_exit(place)
+    settings = settings_or_exit(place, outcome=UNREAD)
     try:
         database = Database(settings.workers.ledger_url, create=False)
         found = replace(trace(database, without_host(ref, settings.notifier.sources)), ref=ref)

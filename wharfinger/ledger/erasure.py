@@ -39,6 +39,12 @@ class Erased:
     seq: int | None
 
 
+def knows(database: Database, account: str) -> bool:
+    """Whether there is anything to erase of an account. Raises LedgerUnavailable."""
+    with database.reading() as connection:
+        return any(find(connection, database.words, account, -1) for find in (_of_account, _quarantined))
+
+
 def erase_account(
     database: Database, account: str, *, now_ms: int, told: Callable[[int], None] = lambda _count: None
 ) -> Erased:

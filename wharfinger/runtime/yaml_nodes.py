@@ -20,6 +20,7 @@ WordT = TypeVar("WordT", bound=StrEnum)
 MAX_FILE: Final = 4 * 1024 * 1024
 _ENVIRONMENT: Final = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _MERGE: Final = "tag:yaml.org,2002:merge"
+_QUOTED: Final = re.compile(r'"[^"]*"|' + r"'[^']*'")
 _YES: Final = frozenset({"true", "yes", "on", "y"})
 _NO: Final = frozenset({"false", "no", "off", "n"})
 _INTEGER: Final = re.compile(r"[+-]?[0-9][0-9_]{0,18}(\.[0-9]{0,18})?", re.ASCII)
@@ -79,11 +80,17 @@ def compose(file: Path, faults: Faults) -> yaml.Node | None:
     except (yaml.YAMLError, RecursionError, ValueError) as error:
         mark = getattr(error, "problem_mark", None)
         problem = _REPEATED.sub(r"\1", getattr(error, "problem", None) or type(error).__name__)
-        faults.add(mark.line + 1 if mark else 0, "", f"is not YAML: {problem}", "correct the syntax")
+        line = data.decode("utf-8").splitlines()[mark.line : mark.line + 1] if mark else []
+        remedy = 'put ${…} into quotes, as in "${VARIABLE}"' if _has_bare_variable("".join(line)) else "correct the syntax"
+        faults.add(mark.line + 1 if mark else 0, "", f"is not YAML: {problem}", remedy)
         return None
     if node is None:
         faults.add(0, "", "is empty", "start from what `wharfinger init` makes")
     return node
+
+
+def _has_bare_variable(line: str) -> bool:
+    return "${" in _QUOTED.sub("", line)
 
 
 class Section:
@@ -300,6 +307,10 @@ class Section:
             self.fault(name, "is written out in the configuration, where too many can read it", remedy)
             return None
         return os.fsencode(self._variable(name, whole[1])).strip() or None
+
+    def secret_key(self, name: str) -> str:
+        """The key by which a secret was given: ``<name>`` for one of the environment, else ``<name>_file``."""
+        return name if self.has(name) and not self.has(f"{name}_file") else f"{name}_file"
 
     def _variable(self, name: str, variable: str) -> str:
         value = self.environ.get(variable, "")

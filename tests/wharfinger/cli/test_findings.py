@@ -37,11 +37,11 @@ def test_the_file_from_use(tmp_path: Path) -> None:
     assert result.exit_code == 1
     hussien, test, total = result.stdout.splitlines()
     assert hussien == (
-        f"{file}:23:13: warning: acl[1].match.account 'hussien' is no user of this file, so the rule gives nobody anything, "
+        f"{file}:23:13: warning: acl[1].match.account (rule 2) 'hussien' is no user of this file, so the rule gives nobody anything, "
         "and hussein on repository:ubuntu is left to rule 4 (line 29), which allows pull. Did you mean hussein?"
     )
     assert test == (
-        f"{file}:26:13: warning: acl[2].match.account 'test' is no user of this file, so the rule gives nobody anything. "
+        f"{file}:26:13: warning: acl[2].match.account (rule 3) 'test' is no user of this file, so the rule gives nobody anything. "
         "Correct it, or add the user."
     )
     assert total == f"{file}: 0 faults, 2 warnings."
@@ -175,6 +175,26 @@ def test_webhooks_that_are_never_sent(tmp_path: Path, remedy: str, url: str, all
         : bool(remedy)
     ]
     assert all(remedy in one["remedy"] for one in told)
+
+
+@pytest.mark.parametrize(("key", "given"), [("secret", 'secret: "${WRONG}"'), ("secret_file", "secret_file: wrong.secret")])
+def test_a_secret_is_told_of_where_it_was_given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, key: str, given: str) -> None:
+    """By the key that stands in the file."""
+    monkeypatch.setenv("WRONG", "short")
+    (tmp_path / "wrong.secret").write_text("short")
+    (tmp_path / "wrong.secret").chmod(0o600)
+    source = SOURCE.replace("secret_file: main.secret", given)
+    target = f"deploy:\n  targets: {{hook: {{type: webhook, url: 'https://ci.example', {given}}}}}\n"
+    told = [one["key"] for one in found(written(tmp_path, SOUND + source + target))]
+    assert told == [f"notifier.sources[0].{key}", f"deploy.targets.hook.{key}"]
+
+
+def test_one_target_that_is_no_list(tmp_path: Path) -> None:
+    """It is there, so only that is said."""
+    named(tmp_path)
+    text = SOUND + SOURCE + DEPLOY.replace("[prod]", "prod")
+    told = [(one["key"], one["problem"]) for one in found(written(tmp_path, text))]
+    assert told == [("deploy.rules[0].targets", "is not a list")]
 
 
 def named(folder: Path) -> None:

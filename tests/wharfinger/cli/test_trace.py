@@ -153,4 +153,4 @@ def test_a_configuration_with_faults(tmp_path: Path) -> None:
     result = run("trace", "x", "--data", tmp_path)
     assert result.exit_code == 2
     assert "server.addr 'x' is no HOST:PORT" in result.stderr
-    assert "nothing was started" in result.stderr
+    assert "4 faults; nothing was read." in result.stderr

@@ -428,7 +428,7 @@ TABLE: list[tuple[str, str, list[Fault]]] = [
     ]),
     ("", SECRETED.format("secret: '${NOBODY}'"), [fault(3, "notifier.sources[0].secret", "the environment has no NOBODY", "set NOBODY, or use secret_file")]),
     ("", SECRETED.format("secret: '${BLANK}'"), [fault(3, "notifier.sources[0].secret", "the environment has no BLANK", "set BLANK, or use secret_file")]),
-    ("", SECRETED.format("secret: '${SHORT}'"), [fault(3, "notifier.sources[0].secret_file", *SHORT)]),
+    ("", SECRETED.format("secret: '${SHORT}'"), [fault(3, "notifier.sources[0].secret", *SHORT)]),
     ("", SECRETED.format("secret_file: short.secret"), [fault(3, "notifier.sources[0].secret_file", *SHORT)]),
     ("", SECRETED.format("secret: '${SECRET}', secret_file: main.secret"), [
         fault(3, "notifier.sources[0].secret", "stands beside secret_file", "keep one of the two"),

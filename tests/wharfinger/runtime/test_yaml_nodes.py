@@ -184,3 +184,22 @@ def test_a_file_with_an_alias(tmp_path: Path) -> None:
     assert faults.found == []
     found = Section(node, "", faults, {}, tmp_path)
     assert found.texts("a1") == ("x",) * 9
+
+
+@pytest.mark.parametrize(
+    ("quotes", "text"),
+    [
+        (True, "hook: {secret: ${HOOK}}"),
+        (True, 'hook: {type: "a", secret: ${HOOK}, allow: []}'),
+        (False, 'hook: {secret: "${HOOK}", allow: [}'),
+        (False, "hook: {secret: '${HOOK}', allow: [}"),
+        (False, "hook: [}"),
+    ],
+)
+def test_a_variable_without_quotes(tmp_path: Path, text: str, *, quotes: bool) -> None:
+    """In flow style a brace ends the value: what to do is said where that is the reason."""
+    file = tmp_path / "c.yml"
+    file.write_text(f"a: 1\n{text}\n")
+    faults = Faults()
+    assert compose(file, faults) is None
+    assert [(one.line, "put ${…} into quotes" in one.remedy) for one in faults.found] == [(2, quotes)]

@@ -30,6 +30,7 @@ def command(place: Place, *, criteria: Criteria, start: int | None, as_lines: bo
     console = people_console()
     with open_ledger(place) as database:
         following = _size(database) if start is None else start
+        click.echo("waiting for records; Ctrl+C ends", err=True)
         while True:
             size = _size(database)
             for one in _between(database, criteria, following, size):

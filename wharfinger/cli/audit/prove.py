@@ -11,7 +11,7 @@ import click
 
 from wharfinger.cli.audit.keys import EXIT_NOT_PROVED, keys_of
 from wharfinger.cli.audit.opening import open_ledger
-from wharfinger.cli.loading import Place, placed, settings_or_exit
+from wharfinger.cli.loading import UNREAD, Place, placed, settings_or_exit
 from wharfinger.cli.references import without_host
 from wharfinger.ledger.checkpoint import Refuse
 from wharfinger.ledger.checkpoints import key_problem, make_checkpoint
@@ -55,7 +55,7 @@ def command(
     """
     keys = keys_of(place)
     with open_ledger(place) as database:
-        found = named_records(database, without_host(ref, settings_or_exit(place).notifier.sources), seq=seq)
+        found = named_records(database, without_host(ref, settings_or_exit(place, outcome=UNREAD).notifier.sources), seq=seq)
         if not found:
             _refuse(f"the ledger knows no record of {ref}" + ("" if seq is None else f" with the number {seq}"))
         one = found[0]

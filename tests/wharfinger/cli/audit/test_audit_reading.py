@@ -104,8 +104,10 @@ def test_export_selects(folder: Path) -> None:
 def test_follow_prints_what_comes(folder: Path) -> None:
     """From a number on, also what is committed while it runs."""
     command = [sys.executable, "-m", "wharfinger.cli.main", "--data", str(folder), "audit", "follow", "--from", "1", "--json"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as program:
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as program:
         assert program.stdout is not None
+        assert program.stderr is not None
+        assert program.stderr.readline() == "waiting for records; Ctrl+C ends\n"
         first = [json.loads(program.stdout.readline())["event_id"] for _ in range(2)]
         database = Database(f"sqlite:///{folder}/ledger.db")
         commit(database, [push(4)], now_ms=NOW_MS)
