@@ -303,7 +303,7 @@ class Section:
             return None
         whole = _ENVIRONMENT.fullmatch(text)
         if whole is None:
-            remedy = f"put it into a file and name that in {name}_file, or write ${{VARIABLE}}"
+            remedy = f'put it into a file and name that in {name}_file, or write "${{VARIABLE}}"'
             self.fault(name, "is written out in the configuration, where too many can read it", remedy)
             return None
         return os.fsencode(self._variable(name, whole[1])).strip() or None
