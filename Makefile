@@ -12,8 +12,8 @@ DEBIAN := docker-registry skopeo redis-server docker.io iptables strace busybox-
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
-run: $(VENV)/.run ## install, start everything with a real registry, and play a traced push (TOUR=0: only start)
-	@$(BIN)/wharfinger tour --data $(DATA) $(if $(filter 0,$(TOUR)),--no-play,--play)
+run: $(VENV)/.run ## install, start everything with a real registry, and play a traced push (TOUR=0: only start; PORTS=6000: from there)
+	@$(BIN)/wharfinger tour --data $(DATA) $(if $(PORTS),--ports $(PORTS)) $(if $(filter 0,$(TOUR)),--no-play,--play)
 
 check: $(VENV)/.dev ## format, lint, import contracts, types, unit tests with coverage, docs
 	$(BIN)/ruff format --check .

@@ -1,28 +1,39 @@
 """The pages tell the truth: every name that people see stands in them, and every file they name is there."""
 
+import json
 import re
 from dataclasses import fields
+from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import authsvc.metrics
 import notifier.metrics
 import workers.metrics
+from tests.wharfinger.cli.houses import house
 from wharfinger.cli import audit
 from wharfinger.cli.main import COMMANDS
+from wharfinger.cli.supervise import LONGEST_PAUSE_S, SETTLED_S, STOP_S
+from wharfinger.cli.work import ledger_spec, worker_specs
 from wharfinger.ledger.instances import Gap
 from wharfinger.ledger.record import RecordKind
 from wharfinger.ledger.values import DeliveryState, TrailFault
 from wharfinger.ledger.verification.findings import What
 from wharfinger.policy import Options
-from wharfinger.runtime.configuration import load_access
+from wharfinger.runtime.configuration import load, load_access
 from wharfinger.runtime.metrics import Series
+from wharfinger.runtime.serving import LEAVING_S
 from wharfinger.runtime.settings import PolicySettings
 from wharfinger.wire import keys
 from wharfinger.wire.event import Action, Kind
+from workers.adapters.webhook import TIMEOUT_S
 from workers.decide.attribution import Flag, Reason, Verdict
+from workers.decide.order import Order
+from workers.decide.retry import MAX_ATTEMPTS
+from workers.decide.webhook import webhook
 
 ROOT = Path(__file__).parents[1]
 FLOW = (ROOT / "docs/flow.md").read_text()
@@ -97,6 +108,59 @@ def test_every_setting_is_explained() -> None:
     assert sorted(name for name in names if re.search(rf"\b{name}(_file)?\b", page) is None) == []
 
 
+def test_the_webhook_is_what_is_sent() -> None:
+    """docs/webhook.md verifies the request that it shows, and no other; its fields are those that are sent, in their order."""
+    page = (ROOT / "docs/webhook.md").read_text()
+    (captured,) = re.findall(r"```http\n(.*?)\n```", page, re.DOTALL)
+    head, _, body = captured.partition("\n\n")
+    headers = dict(line.split(": ", 1) for line in head.splitlines()[1:])
+    (secret,) = re.findall(r"`(whsec_[^`]+)`", page)
+    (program,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    names: dict[str, Any] = {}
+    exec(compile(program, "docs/webhook.md", "exec"), names)  # noqa: S102 - the page's own lines are what is proved
+    sent_at = int(headers["webhook-timestamp"])
+    verify = names["verify"]
+    assert verify(headers, body.encode(), secret, sent_at + 1)
+    assert not verify(headers, body.replace("hussein", "mallory").encode(), secret, sent_at + 1)
+    assert not verify(headers, body.encode(), secret, sent_at + 600)
+    assert not verify(headers | {"webhook-id": "dlv_other"}, body.encode(), secret, sent_at + 1)
+    shown = json.loads(body)
+    data = shown["data"]
+    order = Order(
+        delivery_id=data["delivery_id"], rule=data["rule"], source=data["source"], repository=data["repository"], tag=data["tag"],
+        digest=data["digest"], registry_host=data["image"].partition("/")[0], target="hook", attempt=1, media_type=data["media_type"], account=data["account"],
+        jti=data["jti"], event_id=data["event_id"], pushed_at_ms=round(datetime.fromisoformat(shown["timestamp"]).timestamp() * 1_000),
+    )  # fmt: skip
+    made = webhook(order, [secret.encode()], now_s=sent_at)
+    assert made.body == body.encode()
+    assert made.headers.items() <= headers.items()
+    assert f"at most {MAX_ATTEMPTS} times" in page
+    assert f"after {TIMEOUT_S:.0f} s" in page
+
+
+def test_what_up_runs_is_explained(tmp_path: Path) -> None:
+    """docs/running.md names every process, and the times it tells are those of the code."""
+    page = (ROOT / "docs/running.md").read_text()
+    settings = load(house(tmp_path) / "wharfinger.yml", data=tmp_path, environ={}).settings
+    assert settings is not None
+    specs = [ledger_spec(settings), *worker_specs(settings, url="", processes=2)]
+    names = [one.name for one in specs] + ["auth", "auth-1", "notifier"]
+    assert [name for name in names if f"`{name}`" not in page] == []
+    for told in (
+        f"waited for, {LEAVING_S:.0f} s at most", f"never above {LONGEST_PAUSE_S:.0f} s", f"had lived for {SETTLED_S:.0f} s",
+        f"{STOP_S:.0f} s for each group", "`DIR/up.lock`",
+    ):  # fmt: skip
+        assert told in page
+
+
+@pytest.mark.parametrize(
+    "word", ["checkpoint", "receipt", "witness (of the log)", "witness (of the access list)", "journal", "log"]
+)
+def test_words_are_explained(word: str) -> None:
+    """What pages speak of stands in the glossary."""
+    assert f"| {word} |" in (ROOT / "docs/glossary.md").read_text()
+
+
 def test_every_option_of_the_access_list_is_explained() -> None:
     """docs/policy.md tells what each does that can be asked for."""
     assert [one.name for one in fields(Options) if f"**{one.name}**" not in POLICY] == []
@@ -129,7 +193,12 @@ def test_links_lead_somewhere(page: Path) -> None:
 
 def test_every_use_case_is_on_the_map() -> None:
     """A new verb must be drawn into the flow."""
-    verbs = ["authsvc/issue.py", "notifier/ingest.py", "workers/settle.py", "workers/deliver.py", "workers/sweep.py"]
+    verbs = [
+        "authsvc/issue.py",
+        "notifier/ingest.py",
+        *(f"workers/{verb}.py" for verb in ("settle", "deliver", "sweep", "sign", "cosign")),
+    ]
+    verbs += ["authsvc/adapters/spool.py", "authsvc/adapters/journal.py"]
     assert [verb for verb in verbs if f"`{verb}`" not in FLOW] == []
 
 

@@ -30,9 +30,9 @@ ELSEWHERE = {
     "notifier/metrics.py": "tests/real/test_metrics.py",
     "wharfinger/cli/planning.py": "tests/real/test_reload.py",
     "wharfinger/cli/pusher.py": "tests/real/test_pipe.py",
-    "wharfinger/cli/receiver.py": "tests/real/test_pipe.py",
-    "wharfinger/cli/registries.py": "tests/real/test_pipe.py",
-    "wharfinger/cli/tour.py": "tests/real/test_pipe.py",
+    "wharfinger/cli/receiver.py": "tests/real/test_tour.py",
+    "wharfinger/cli/registries.py": "tests/real/test_tour.py",
+    "wharfinger/cli/tour.py": "tests/real/test_tour.py",
     "wharfinger/runtime/watching.py": "tests/real/test_reload.py",
     "workers/adapters/docker_engine.py": "tests/real/test_docker_target.py",
     # What only joins others, or is only read through others.

@@ -168,6 +168,8 @@ class Shadow:
             loaded = await asyncio.to_thread(self._read)
             for fault in loaded.faults():
                 self._log("configuration.faulty", line=fault.line, key=fault.key, problem=fault.problem, remedy=fault.remedy)
+            for one in loaded.warnings():
+                self._log("configuration.warning", line=one.line, key=one.key, problem=one.problem, remedy=one.remedy)
             try:
                 self._reading = self._read_rules(_sound(loaded))
             except Misconfigured as fault:

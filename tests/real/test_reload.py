@@ -13,7 +13,7 @@ from pathlib import Path
 import jwt
 import pytest
 
-from tests.real.conftest import House, build_house, wait_until
+from tests.real.conftest import House, answers, build_house, wait_until
 from wharfinger.cli import generate
 from wharfinger.cli.pusher import make_image
 from workers.adapters.http import Answer, request
@@ -113,6 +113,34 @@ def test_a_faulty_file_is_reported_and_the_old_keeps_serving(changing: House) ->
     reloaded = len(events(changing, "configuration.reloaded"))
     rewrite(changing, lambda _text: good)
     every_process_follows(changing, "configuration.reloaded", reloaded)
+
+
+def test_a_slip_does_not_stop_the_notifier(changing: House) -> None:
+    """`notifer:` is refused as any fault is: the notifier goes on."""
+    before, good = len(events(changing, "configuration.kept")), (changing.folder / "wharfinger.yml").read_text()
+    rewrite(changing, lambda text: text.replace("\nnotifier:", "\nnotifer:"))
+    every_process_follows(changing, "configuration.kept", before)
+    assert "notifer" in {fault["key"] for fault in events(changing, "configuration.faulty")}
+    assert answers(f"http://127.0.0.1:{changing.ports.notifier}/readyz")
+    reloaded = len(events(changing, "configuration.reloaded"))
+    rewrite(changing, lambda _text: good)
+    every_process_follows(changing, "configuration.reloaded", reloaded)
+
+
+def test_without_a_section_there_is_no_notifier(changing: House) -> None:
+    """Nothing listens for nobody's events, and that is logged; with the section it is back. Warnings are logged too."""
+    good = (changing.folder / "wharfinger.yml").read_text()
+    wordy = good[: good.index("\nnotifier:")].replace("expiration: 900", "expiration: 90000") + "\n"
+    before = len(events(changing, "child.removed"))
+    rewrite(changing, lambda _text: wordy)
+    wait_until("its end", lambda: len(events(changing, "child.removed")) > before)
+    wait_until("its port", lambda: not answers(f"http://127.0.0.1:{changing.ports.notifier}/readyz"))
+    assert events(changing, "notifier.not_started")
+    line = good.splitlines().index("  expiration: 900             # seconds") + 1
+    told = [(one["service"], one["key"], one["line"]) for one in events(changing, "configuration.warning")]
+    assert told.count(("up", "token.expiration", line)) == 1
+    rewrite(changing, lambda _text: good)
+    wait_until("the notifier", lambda: answers(f"http://127.0.0.1:{changing.ports.notifier}/readyz"))
 
 
 def test_a_changed_password_is_forgotten_at_once(changing: House) -> None:

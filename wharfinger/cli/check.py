@@ -12,6 +12,7 @@ from pathlib import Path
 import click
 
 from wharfinger.cli.loading import Place, access_or_exit, describe, placed, read
+from wharfinger.cli.texts import counted
 from wharfinger.policy.acl import Decision
 from wharfinger.policy.comparison import Change, Comparison, Side, compare
 
@@ -41,7 +42,7 @@ def command(place: Place, *, other: Path | None, as_json: bool) -> None:
         for fault in loaded.found:
             click.echo(describe(place.config, fault))
         warnings = len(loaded.found) - len(loaded.faults())
-        click.echo(f"{place.config}: {len(loaded.faults())} faults, {warnings} warnings.")
+        click.echo(f"{place.config}: {counted(len(loaded.faults()), 'fault')}, {counted(warnings, 'warning')}.")
     sys.exit(2 if loaded.faults() else 1 if loaded.found else 0)
 
 

@@ -6,6 +6,7 @@ Reads keys and certificates, and shows nothing of them.
 import ssl
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from cryptography import x509
 
@@ -19,7 +20,8 @@ from wharfinger.policy.expectation import failures
 from wharfinger.policy.glob import Glob, MalformedGlob
 from wharfinger.policy.lint import Beside, lint
 from wharfinger.runtime.configuration import Access, Fault
-from wharfinger.runtime.settings import AuthSettings, SigningKey, TlsPair, WorkerSettings
+from wharfinger.runtime.settings import AuthSettings, SigningKey, TlsPair, WebhookTarget, Witness, WorkerSettings
+from workers.decide.destination import is_address, may_be_sent_to, what_would_allow
 
 DAY_S = 86_400
 _NEW_PAIR = "make a new pair with `wharfinger keys new ID`, and give it to the registries as docs/keys.md tells"
@@ -47,7 +49,13 @@ def policy_findings(access: Access) -> Iterator[Fault]:
 
 
 def deploy_findings(workers: WorkerSettings) -> Iterator[Fault]:
-    """Globs of deployment rules that are none."""
+    """Rules that nothing can ever come to, targets that nothing can ever be sent to, and globs that are none."""
+    if workers.deploy.rules and not workers.sources:
+        problem = "waits for pushes, but notifier.sources names no registry that would tell of them"
+        yield Fault(
+            workers.deploy.rules[0].line, "deploy.rules", problem, "add a section notifier: with sources, or leave it out"
+        )
+    yield from _destinations(workers)
     for rule in workers.deploy.rules:
         for name, pattern in (("repository", rule.match.repository), ("tag", rule.match.tag)):
             try:
@@ -55,6 +63,20 @@ def deploy_findings(workers: WorkerSettings) -> Iterator[Fault]:
             except MalformedGlob as error:
                 key = f"deploy.rules {rule.name}: match.{name}"
                 yield Fault(rule.line, key, f"{pattern!r} is no glob: {error}", "see docs/configuration.md on globs")
+
+
+def _destinations(workers: WorkerSettings) -> Iterator[Fault]:
+    """Of URLs that name an address outright: that it may not be sent to. What a name leads to is seen when it is sent to."""
+    webhooks = [one for one in workers.deploy.targets if isinstance(one, WebhookTarget)]
+    named: list[tuple[str, WebhookTarget | Witness]] = [(f"deploy.targets.{one.name}.url", one) for one in webhooks]
+    named += [(f"ledger.witnesses {one.name}: url", one) for one in workers.log.witnesses]
+    for key, one in named:
+        host = urlsplit(one.url).hostname or ""
+        address = "127.0.0.1" if host == "localhost" else host
+        if is_address(address) and not may_be_sent_to(address, one.allow):
+            remedy = f"add {what_would_allow(address)} to it, or send elsewhere"
+            problem = f"leads to {host}, which is neither public nor in its allow: nothing is ever sent there"
+            yield Fault(one.line, key, problem, remedy, warning=True)
 
 
 def log_findings(workers: WorkerSettings) -> Iterator[Fault]:

@@ -14,7 +14,7 @@ from authsvc.adapters.signing import TokenSigner
 from authsvc.decide.keys import algorithm_of, current, warnings
 from authsvc.errors import Misconfigured
 from wharfinger.cli.generate import KINDS, new_certificate, new_key, write_new
-from wharfinger.cli.loading import EXIT_MISCONFIGURED, Place, placed, settings_or_exit
+from wharfinger.cli.loading import EXIT_MISCONFIGURED, UNREAD, Place, placed, settings_or_exit
 from wharfinger.cli.trace import people_console
 from wharfinger.runtime.configuration.texts import NAME
 from wharfinger.runtime.settings import KeyIdForm, TokenSettings
@@ -72,7 +72,7 @@ def list_keys(place: Place, *, as_json: bool) -> None:
 
     Exits with 1 when there is something to see to.
     """
-    settings = settings_or_exit(place).auth.token
+    settings = settings_or_exit(place, outcome=UNREAD).auth.token
     now = int(time.time())
     signer = _signer(settings, now)
     signing = current(signer.public, now=now)
@@ -112,7 +112,7 @@ def list_keys(place: Place, *, as_json: bool) -> None:
 @placed
 def bundle(place: Place) -> None:
     """Every certificate, PEM: a registry's auth.token.rootcertbundle. Registries read it at their start only."""
-    settings = settings_or_exit(place).auth.token
+    settings = settings_or_exit(place, outcome=UNREAD).auth.token
     click.echo(_signer(settings, int(time.time())).bundle(), nl=False)
 
 
@@ -120,7 +120,7 @@ def bundle(place: Place) -> None:
 @placed
 def jwks(place: Place) -> None:
     """Every public key under each of its ids, a JWK set: a registry 3.x's auth.token.jwks."""
-    settings = settings_or_exit(place).auth.token
+    settings = settings_or_exit(place, outcome=UNREAD).auth.token
     click.echo(json.dumps(_signer(settings, int(time.time())).key_set(), indent=2))
 
 

@@ -1,6 +1,7 @@
 """Loading the configuration for a sub-command: the shared options, and the end of everything when there are faults."""
 
 import os
+import re
 import sys
 import time
 from collections.abc import Callable
@@ -12,13 +13,16 @@ from typing import Any, Final, NoReturn
 import click
 
 from wharfinger.cli.findings import as_fault, deploy_findings, key_findings, log_findings, policy_findings, signing_findings
-from wharfinger.cli.texts import shown
+from wharfinger.cli.texts import counted, shown
 from wharfinger.policy import CompileError, Policy, compile_acl
 from wharfinger.runtime.configuration import Access, Fault, Loaded, load, load_access
 from wharfinger.runtime.settings import Settings
 
 EXIT_MISCONFIGURED: Final = 2
 DEFAULT_DATA: Final = "data"
+UNREAD: Final = "nothing was read"
+"""What comes of faults where a command only looks."""
+_RULE: Final = re.compile(r"acl\[(\d+)\]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,11 +66,14 @@ def read(place: Place, *, keys: bool = False, signs: bool = False, started: bool
     return loaded.with_findings(tuple(found))
 
 
-def settings_or_exit(place: Place, *, signs: bool = False) -> Settings:
-    """The settings, also before the first start; or every fault on stderr, and exit code 2. ``signs``: as for :func:`read`."""
+def settings_or_exit(place: Place, *, signs: bool = False, outcome: str = "nothing was started") -> Settings:
+    """The settings, also before the first start; or every fault on stderr with what came of it, and exit code 2.
+
+    ``signs``: as for :func:`read`.
+    """
     loaded = read(place, signs=signs, started=False)
     if loaded.settings is None:
-        _exit(place.config, loaded.faults(), "nothing was started")
+        _exit(place.config, loaded.faults(), outcome)
     return loaded.settings
 
 
@@ -84,13 +91,16 @@ def access_or_exit(file: Path) -> tuple[Access, Policy | None]:
 def _exit(file: Path, faults: tuple[Fault, ...], outcome: str) -> NoReturn:
     for fault in faults:
         click.echo(describe(file, fault), err=True)
-    click.echo(f"{len(faults)} faults; {outcome}.", err=True)
+    click.echo(f"{counted(len(faults), 'fault')}; {outcome}.", err=True)
     sys.exit(EXIT_MISCONFIGURED)
 
 
 def describe(file: Path, fault: Fault) -> str:
     """A fault as a line for people: where, what, and what to do."""
     where = ":".join(str(part) for part in (file, fault.line, fault.column) if part)
-    what = " ".join(filter(None, (fault.key, fault.problem)))
+    # explain, trace and tokens count rules from 1.
+    rule = _RULE.match(fault.key)
+    number = f"(rule {int(rule[1]) + 1})" if rule else ""
+    what = " ".join(filter(None, (fault.key, number, fault.problem)))
     stop = "" if fault.remedy.endswith("?") else "."
     return shown(f"{where}: {'warning: ' if fault.warning else ''}{what}. {fault.remedy[:1].upper()}{fault.remedy[1:]}{stop}")

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 
 from wharfinger.cli.loading import Place, read
 from wharfinger.cli.supervise import Spec
+from wharfinger.runtime.configuration import Loaded
 from wharfinger.runtime.log import Log
 from wharfinger.runtime.settings import Settings
 from wharfinger.runtime.watching import look
@@ -21,7 +22,9 @@ class ConfiguredPlan:
         self._make = make
         self._log = log
         self._signs = signs
-        self._watched = read(place, signs=signs).watched
+        loaded = read(place, signs=signs)
+        log_found(loaded, log)
+        self._watched = loaded.watched
         self._seen = look(self._watched)
 
     def changed(self) -> bool:
@@ -33,8 +36,7 @@ class ConfiguredPlan:
         loaded = read(self._place, signs=self._signs)
         self._watched = loaded.watched
         self._seen = look(self._watched)
-        for fault in loaded.faults():
-            self._log("configuration.faulty", line=fault.line, key=fault.key, problem=fault.problem, remedy=fault.remedy)
+        log_found(loaded, self._log)
         if loaded.settings is None:
             self._log("configuration.kept", why="the new file has faults; everything goes on as it was")
             return None
@@ -44,3 +46,10 @@ class ConfiguredPlan:
         self._settings = loaded.settings
         self._log("configuration.read")
         return self._make(loaded.settings)
+
+
+def log_found(loaded: Loaded, log: Log) -> None:
+    """Log everything that was found in a file: what nobody looks up with `check` is told where it is run."""
+    for fault in loaded.found:
+        event = "configuration.warning" if fault.warning else "configuration.faulty"
+        log(event, line=fault.line, key=fault.key, problem=fault.problem, remedy=fault.remedy)

@@ -9,6 +9,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 from typing import Any
 
+from workers.errors import Unavailable
+
 Told = Callable[[dict[str, Any], bool], None]
 
 
@@ -19,6 +21,9 @@ def start_receiver(port: int, secret: bytes, told: Told) -> ThreadingHTTPServer:
         port: TCP.
         secret: ``whsec_…``.
         told: called with each payload, and whether its signature is right.
+
+    Raises:
+        Unavailable: the port cannot be had.
     """
     key = base64.b64decode(secret.removeprefix(b"whsec_"))
 
@@ -39,6 +44,10 @@ def start_receiver(port: int, secret: bytes, told: Told) -> ThreadingHTTPServer:
         def log_message(self, *_arguments: object) -> None:
             """Quiet: the tour tells what came."""
 
-    server = ThreadingHTTPServer(("127.0.0.1", port), Receiver)
+    try:
+        server = ThreadingHTTPServer(("127.0.0.1", port), Receiver)
+    except OSError as error:
+        problem = f"127.0.0.1:{port} (the tour's webhooks): {error.strerror}: stop what is there, or change the webhook's url"
+        raise Unavailable(problem) from error
     Thread(target=server.serve_forever, daemon=True).start()
     return server

@@ -16,7 +16,7 @@ import notifier.app
 import notifier.metrics
 from wharfinger.cli.first_start import settings_to_start
 from wharfinger.cli.loading import EXIT_MISCONFIGURED, Place, placed, read
-from wharfinger.cli.planning import ConfiguredPlan
+from wharfinger.cli.planning import ConfiguredPlan, log_found
 from wharfinger.cli.stores import url_or_exit
 from wharfinger.cli.supervise import Spec, Supervisor
 from wharfinger.runtime.configuration.server import MAX_PROCESSES
@@ -28,6 +28,7 @@ from wharfinger.runtime.settings import Address, Settings, TlsPair
 
 NO_PAIR: Final = TlsPair(Path(), Path())
 """Stands for any pair: its files may change while the service runs."""
+NO_SOURCES: Final = "notifier.sources names no registry, so nobody's notifications could be taken"
 
 
 @click.command()
@@ -42,7 +43,11 @@ def command(place: Place, *, service: str) -> None:
     log = to_stderr("serve")
     settings = settings_to_start(place, log)
     if service == "shadow":
+        log_found(read(place), to_stderr("shadow"))
         sys.exit(authsvc.shadow.app.serve(settings.auth, partial(read, place), Board(authsvc.metrics.SHADOW_TABLE).meter()))
+    if service == "notifier" and not settings.notifier.sources:
+        click.echo(f"{settings.file}: {NO_SOURCES}. Add a section notifier: with sources.", err=True)
+        sys.exit(EXIT_MISCONFIGURED)
     url = url_or_exit(settings)
     boards = Boards()
     make = (
@@ -77,7 +82,9 @@ def auth_specs(settings: Settings, *, place: Place, url: str, board: Board) -> l
 
 
 def notifier_specs(settings: Settings, *, url: str, board: Board) -> list[Spec]:
-    """The notifier's process. While it is replaced, registries keep their events."""
+    """The notifier's process; none without sources. While it is replaced, registries keep their events."""
+    if not settings.notifier.sources:
+        return []
     ready = replace(settings.notifier, redis_url=url)
     return [Spec("notifier", partial(notifier.app.serve, ready, board.meter()), settings=ready)]
 

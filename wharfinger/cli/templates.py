@@ -17,22 +17,15 @@ EXAMPLE_DEPLOY = """
 #     hook: {type: webhook, url: "https://ci.example/hook", secret_file: hook.secret}
 """
 
-TOUR_DEPLOY = """
-deploy:
-  rules:
-    - {name: tour, match: {repository: "*"}, targets: [hook]}
-  targets:
-    hook: {type: webhook, url: "http://127.0.0.1:5004/hook", secret_file: hook.secret, allow: ["127.0.0.0/8"]}
-"""
-
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """TCP ports of the three that talk to each other."""
+    """TCP ports of those that talk to each other. ``hook``: of the tour's receiver of webhooks."""
 
-    auth: int
-    notifier: int
-    registry: int
+    auth: int = 5_001
+    notifier: int = 5_002
+    registry: int = 5_000
+    hook: int = 5_004
 
 
 def in_url(host: str) -> str:
@@ -87,6 +80,17 @@ notifier:
 """
 
 
+def tour_deploy(ports: Ports) -> str:
+    """The end of wharfinger.yml for the tour: every push to a receiver on this machine."""
+    return f"""
+deploy:
+  rules:
+    - {{name: tour, match: {{repository: "*"}}, targets: [hook]}}
+  targets:
+    hook: {{type: webhook, url: "http://127.0.0.1:{ports.hook}/hook", secret_file: hook.secret, allow: ["127.0.0.0/8"]}}
+"""
+
+
 def registry(folder: Path, secret: str, *, host: str, ports: Ports) -> str:
     """registry.yml, for ``registry:2``, ``registry:3`` and Debian's docker-registry."""
     listen = f":{ports.registry}" if host else f"127.0.0.1:{ports.registry}"
@@ -113,15 +117,17 @@ notifications:
 
 
 def registry_environment(secret: str, *, host: str, ports: Ports) -> str:
-    """The same as environment lines, for containers: mount the certificates where the last lines say."""
+    """The same as environment lines, for containers: docs/registry.md mounts the certificates where the last lines say."""
     one_line = json.dumps([_endpoint(secret, host or "127.0.0.1", ports)])
     tls = (
         "REGISTRY_HTTP_TLS_CERTIFICATE=/etc/docker/registry/tls.crt\nREGISTRY_HTTP_TLS_KEY=/etc/docker/registry/tls.key\n"
         if host
         else ""
     )
+    # Without a name everything is on 127.0.0.1, which only the host's own network reaches.
+    listen = "" if host else f"REGISTRY_HTTP_ADDR=127.0.0.1:{ports.registry}\n"
     return f"""\
-REGISTRY_STORAGE_DELETE_ENABLED=true
+{listen}REGISTRY_STORAGE_DELETE_ENABLED=true
 REGISTRY_AUTH=token
 REGISTRY_AUTH_TOKEN_REALM={_realm(host, ports)}
 REGISTRY_AUTH_TOKEN_SERVICE={SERVICE}

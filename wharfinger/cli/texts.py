@@ -1,4 +1,4 @@
-"""Texts that others wrote, on a terminal: nothing in them steers it, or looks like a line of ours."""
+"""Texts on a terminal: what others wrote steers nothing, and looks like no line of ours; numbers agree with their nouns."""
 
 from rich.markup import escape
 
@@ -11,3 +11,8 @@ def shown(text: str) -> str:
 def in_markup(text: str) -> str:
     """The same where rich reads markup: none of it is read in the text."""
     return escape(shown(text))
+
+
+def counted(number: int, what: str) -> str:
+    """``1 fault``, ``2 faults``."""
+    return f"{number} {what}{'' if number == 1 else 's'}"

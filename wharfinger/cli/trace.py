@@ -2,21 +2,28 @@
 
 import json
 import sys
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import click
 from rich.console import Console
 from rich.tree import Tree
 
-from wharfinger.cli.loading import Place, placed, settings_or_exit
+from wharfinger.cli.loading import UNREAD, Place, placed, settings_or_exit
+from wharfinger.cli.references import without_host
 from wharfinger.cli.texts import in_markup, shown
 from wharfinger.ledger.database import Database
 from wharfinger.ledger.errors import LedgerError
 from wharfinger.ledger.queries import Trace, TracedDelivery, TracedEvent, TracedIssuance, trace
+from wharfinger.ledger.reading import ANONYMOUS, ERASED
 
 EXIT_NOT_FOUND = 1
 EXIT_UNAVAILABLE = 3
 PLAIN_WIDTH = 180
+HINT = (
+    "REF is a digest or 7 and more of its hex digits (sha256:173015d), repository:tag, a token, event or delivery id, or a "
+    "number of the log. A repository's pushes: wharfinger audit search --repository NAME --grouped"
+)
 _READS = frozenset({"pull", "probe"})
 _GOOD = frozenset({"exact", "delivered", "unchanged"})
 _BAD = frozenset({"forged", "account_mismatch", "outside_grant", "failed", "refused", "undone"})
@@ -29,12 +36,13 @@ _BAD = frozenset({"forged", "account_mismatch", "outside_grant", "failed", "refu
 def command(place: Place, *, ref: str, as_json: bool) -> None:
     """Walk from REF to everything it is tied to: tokens, events, deliveries.
 
-    REF is a digest, repository:tag, token id, event id or delivery id. Exits with 1 when the ledger does not know it.
+    REF is a digest or its beginning, repository:tag, a token, event or delivery id, or a number of the log; in front of a
+    repository may stand the registry. Exits with 1 when the ledger does not know it.
     """
-    settings = settings_or_exit(place)
+    settings = settings_or_exit(place, outcome=UNREAD)
     try:
         database = Database(settings.workers.ledger_url, create=False)
-        found = trace(database, ref)
+        found = replace(trace(database, without_host(ref, settings.notifier.sources)), ref=ref)
         database.close()
     except LedgerError as fault:
         click.echo(str(fault), err=True)
@@ -44,7 +52,7 @@ def command(place: Place, *, ref: str, as_json: bool) -> None:
     elif found.found():
         show(found, people_console())
     else:
-        click.echo(f"the ledger knows nothing of {shown(ref)}", err=True)
+        click.echo(f"the ledger knows nothing of {shown(ref)}. {HINT}", err=True)
     sys.exit(0 if found.found() else EXIT_NOT_FOUND)
 
 
@@ -56,7 +64,7 @@ def show(found: Trace, console: Console) -> None:
     placed_events: set[int] = set()
     for issuance in found.issuances:
         events = [event for event in listed if event.attribution.jti == issuance.jti]
-        if not events and issuance.jti != found.ref:
+        if not events and found.events:
             continue
         branch = tree.add(_issuance(issuance))
         _add_events(branch, events, found.deliveries)
@@ -83,11 +91,17 @@ def _add_events(branch: Tree, events: list[TracedEvent], deliveries: list[Traced
 def _issuance(one: TracedIssuance) -> str:
     granted = " ".join(f"{scope['type']}:{scope['name']}:{','.join(scope['actions'])}" for scope in one.granted) or "nothing"
     rules = ", ".join("none" if rule is None else str(rule) for rule in one.rules) or "none"
+    where = f"  from {in_markup(one.client_addr)}" if one.client_addr else ""
+    agent = f"  {in_markup(one.user_agent)}" if one.user_agent else ""
     return (
-        f"[bold]token[/bold] {in_markup(one.jti)}  {in_markup(one.account or 'anonymous')}"
-        f"  {in_markup(one.credential['kind'])} {in_markup(one.credential['id'])}  from {in_markup(one.client_addr)}\n"
-        f"{moment(one.issued_at * 1_000)}  granted {in_markup(granted)} by rule {rules}  {in_markup(one.user_agent)}"
+        f"[bold]token[/bold] {in_markup(one.jti)}  {in_markup(_who(one.account, erased=one.erased))}"
+        f"  {in_markup(one.credential['kind'])} {in_markup(one.credential['id'])}{where}\n"
+        f"{moment(one.issued_at * 1_000)}  granted {in_markup(granted)} by rule {rules}{agent}"
     )
+
+
+def _who(account: str, *, erased: bool) -> str:
+    return ERASED if erased else account or ANONYMOUS
 
 
 def _event(one: TracedEvent) -> str:
@@ -96,7 +110,7 @@ def _event(one: TracedEvent) -> str:
     flags = f"  [yellow]{' '.join(one.attribution.flags)}[/yellow]" if one.attribution.flags else ""
     return (
         f"[bold]{in_markup(one.action)}[/bold] {in_markup(one.kind)} {in_markup(what)}  {tie}{flags}"
-        f"  {in_markup(one.attribution.account or 'anonymous')}\n"
+        f"  {in_markup(_who(one.attribution.account, erased=one.erased))}\n"
         f"{moment(one.occurred_at)}  {in_markup(one.digest)}  event {in_markup(one.event_id)}  log {one.seq}"
     )
 

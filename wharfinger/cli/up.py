@@ -16,7 +16,7 @@ import click
 from wharfinger.cli.first_start import settings_to_start
 from wharfinger.cli.loading import Place, placed
 from wharfinger.cli.planning import ConfiguredPlan
-from wharfinger.cli.serve import Boards, auth_specs, notifier_specs, require_free_or_exit
+from wharfinger.cli.serve import NO_SOURCES, Boards, auth_specs, notifier_specs, require_free_or_exit
 from wharfinger.cli.supervise import Spec, Supervisor
 from wharfinger.cli.work import ledger_spec, worker_specs
 from wharfinger.runtime import embedded
@@ -60,11 +60,7 @@ def command(place: Place) -> None:
     """Run everything: token service, notifier, workers, and an embedded store."""
     log = to_stderr("up")
     settings = settings_to_start(place, log, signs=True)
-    lock = _locked(settings.data)
-    if lock is None:
-        click.echo(f"another `wharfinger up` runs on {settings.data}: stop it, or choose another folder with --data", err=True)
-        sys.exit(EXIT_MISCONFIGURED)
-    with lock:
+    with lock_or_exit(settings.data):
         sys.exit(_run(place, settings, log))
 
 
@@ -82,6 +78,8 @@ def _run(place: Place, settings: Settings, log: Log) -> int:
     boards = Boards()
 
     def make(current: Settings) -> list[Spec]:
+        if not current.notifier.sources:
+            log("notifier.not_started", why=NO_SOURCES)
         return [
             *auth_specs(current, place=place, url=url, board=boards.auth),
             *notifier_specs(current, url=url, board=boards.notifier),
@@ -92,19 +90,24 @@ def _run(place: Place, settings: Settings, log: Log) -> int:
     return Supervisor(make(settings), log=log, first=ledger_spec(settings), plan=plan, external=store).run()
 
 
-def _locked(data: Path) -> TextIO | None:
-    """The lock of a data folder, or None: a second `up` there would stop the first one's store when it ends.
+def lock_or_exit(data: Path) -> TextIO:
+    """The lock of a data folder, or exit code 2: a second `up` there would stop the first one's store when it ends.
 
     A record lock is this process's alone: children do not inherit it, so the start after a kill -9 need not wait for them.
     """
-    data.mkdir(mode=0o700, parents=True, exist_ok=True)
-    # Nobody else's to open: a lock that another user may share keeps this one from being had alone.
-    lock = os.fdopen(os.open(data / "up.lock", os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600), "w")
+    try:
+        data.mkdir(mode=0o700, parents=True, exist_ok=True)
+        # Nobody else's to open: a lock that another user may share keeps this one from being had alone.
+        lock = os.fdopen(os.open(data / "up.lock", os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600), "w")
+    except OSError as error:
+        click.echo(f"{error.filename}: {error.strerror}: name a folder that can be written with --data", err=True)
+        sys.exit(EXIT_MISCONFIGURED)
     with suppress(PermissionError):  # another user's of the same group, who may run it too
         os.fchmod(lock.fileno(), 0o600)
     try:
         fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except (BlockingIOError, PermissionError):
         lock.close()
-        return None
+        click.echo(f"another `wharfinger up` runs on {data}: stop it, or choose another folder with --data", err=True)
+        sys.exit(EXIT_MISCONFIGURED)
     return lock

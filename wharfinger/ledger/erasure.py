@@ -21,7 +21,7 @@ from wharfinger.ledger.log import append
 from wharfinger.ledger.packing import pack_commitments
 from wharfinger.ledger.raw import unpack_raw
 from wharfinger.ledger.reading import Stored, read_records
-from wharfinger.ledger.record import PERSONAL_FIELDS, AuditRecord, RecordKind, canonical_json, commitments
+from wharfinger.ledger.record import OF_NOBODY, PERSONAL_FIELDS, AuditRecord, RecordKind, canonical_json, commitments
 from wharfinger.ledger.rows import identity_key
 from wharfinger.ledger.words import Words
 
@@ -29,8 +29,7 @@ CHUNK: Final = 500
 _R = schema.records.c
 
 
-_OF_NOBODY = [CODES[kind] for kind in (RecordKind.ERASURE, RecordKind.PRUNING, RecordKind.GAP)]
-"""What the log says of itself: without an account, but nobody's who did not say who they are."""
+_OF_NOBODY: Final = [CODES[kind] for kind in OF_NOBODY]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +39,12 @@ class Erased:
     records: int
     jtis: tuple[str, ...]
     told_by: tuple[int, ...]
+
+
+def knows(database: Database, account: str) -> bool:
+    """Whether there is anything to erase of an account. Raises LedgerUnavailable."""
+    with database.reading() as connection:
+        return any(find(connection, database.words, account, -1) for find in (_of_account, _quarantined))
 
 
 def erase_account(

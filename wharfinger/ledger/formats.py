@@ -160,7 +160,7 @@ def _ocsf(one: Stored) -> str:
             "product": {"name": "Wharfinger", "vendor_name": "Wharfinger"},
         },
         "actor": {
-            "user": {"name": personal.account or "anonymous"} | _programmatic(one),
+            "user": {"name": one.who or "unknown"} | _programmatic(one),
             **({"session": {"uid": record.jti}} if record.jti else {}),
         },
         "api": {

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
-from wharfinger.ledger.reading import Stored
+from wharfinger.ledger.reading import ANONYMOUS, ERASED, Stored
 from wharfinger.ledger.record import AuditRecord, RecordKind
 
 IDLE_MS: Final = 15 * 60_000
@@ -40,6 +40,7 @@ class Group:
     account: str
     repository: str
     digest: str = ""
+    erased: bool = False
     previous_digest: str = ""
     tags: list[str] = field(default_factory=list)
     size: int = 0
@@ -64,7 +65,9 @@ class Group:
             f"{self.mounted} mounted" if self.mounted else "",
         ]
         verb = _VERBS[self.kind]
-        return ", ".join([f"{self.account or 'anonymous'} {verb} {what}{digest}", *filter(None, parts)])
+        return ", ".join(
+            [f"{ERASED if self.erased else self.account or ANONYMOUS} {verb} {what}{digest}", *filter(None, parts)]
+        )
 
     def add(self, seq: int, record: AuditRecord) -> None:
         """Count a record to it."""
@@ -92,14 +95,15 @@ _VERBS: Final = {
 
 def group(records: Iterable[Stored]) -> list[Group]:
     """Group records; what belongs to nothing stands alone."""
-    desks: dict[tuple[str, str, str], _Desk] = {}
+    desks: dict[tuple[str, str, str, bool], _Desk] = {}
     groups: list[Group] = []
     for one in records:
         record = one.record
         if record.kind is not RecordKind.EVENT:
             groups.append(_alone(one, GroupKind.OTHER))
             continue
-        key = (record.source, record.personal.account, record.repository)
+        # Several people's erased events look like one's: who did what together is gone with their names.
+        key = (record.source, record.personal.account, record.repository, one.erased)
         desk = desks.setdefault(key, _Desk(groups))
         desk.take(one)
     for desk in desks.values():
@@ -210,7 +214,7 @@ class _Desk:
         made.add(one.seq, record)
 
     def _begin(self, one: Stored, kind: GroupKind) -> Group:
-        made = Group(kind, one.record.source, one.record.personal.account, one.record.repository)
+        made = Group(kind, one.record.source, one.record.personal.account, one.record.repository, erased=one.erased)
         self._groups.append(made)
         return made
 
@@ -229,7 +233,9 @@ def _gather(made: Group, parts: Sequence[Stored]) -> None:
 
 
 def _alone(one: Stored, kind: GroupKind) -> Group:
-    made = Group(kind, one.record.source, one.record.personal.account, one.record.repository, one.record.digest)
+    made = Group(
+        kind, one.record.source, one.record.personal.account, one.record.repository, one.record.digest, erased=one.erased
+    )
     made.add(one.seq, one.record)
     return made
 

@@ -15,6 +15,8 @@ _SHA256: Final = b"\x01"
 _SHA512: Final = b"\x02"
 _UUID: Final = b"\x03"
 _HEX: Final = {"sha256": (_SHA256, 64), "sha512": (_SHA512, 128)}
+MIN_PREFIX: Final = 7
+"""Hex digits of a digest's beginning, as git has it; what begins like several names them all."""
 _LOWER_HEX: Final = re.compile(r"[0-9a-f]+", re.ASCII)
 _UUID_SHAPE: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
 _MASK_BYTES: Final = 2
@@ -31,6 +33,15 @@ def pack_digest(digest: str) -> bytes | None:
     if form != _TEXT and len(encoded) == length and _LOWER_HEX.fullmatch(encoded):
         return form + bytes.fromhex(encoded)
     return _TEXT + digest.encode() if digest else None
+
+
+def pack_digest_range(digest: str) -> tuple[bytes, bytes] | None:
+    """The first and the last content digest that begin so; None: too little is given of one, or it is none."""
+    algorithm, _, encoded = digest.partition(":")
+    form, length = _HEX.get(algorithm, (_TEXT, 0))
+    if form == _TEXT or not MIN_PREFIX <= len(encoded) <= length or not _LOWER_HEX.fullmatch(encoded):
+        return None
+    return form + bytes.fromhex(encoded.ljust(length, "0")), form + bytes.fromhex(encoded.ljust(length, "f"))
 
 
 def unpack_digest(packed: bytes | None) -> str:

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Select, select
 from sqlalchemy.sql import ColumnElement
 
 from wharfinger.ledger import schema
-from wharfinger.ledger.checkpoint import MAX_SIZE, SignedCheckpoint
+from wharfinger.ledger.checkpoint import SignedCheckpoint
 from wharfinger.ledger.checkpoints import newest_covering, signed_by
 from wharfinger.ledger.codes import CODES
 from wharfinger.ledger.database import Database
@@ -21,7 +21,7 @@ from wharfinger.ledger.log_keys import LogKeys
 from wharfinger.ledger.merkle import HASH_BYTES
 from wharfinger.ledger.note import MalformedNote, Verdict, verify
 from wharfinger.ledger.packing import pack_id, pack_jti
-from wharfinger.ledger.queries import named
+from wharfinger.ledger.queries import log_number, named
 from wharfinger.ledger.reading import Stored, read_records
 from wharfinger.ledger.receipt import Receipt
 from wharfinger.ledger.record import canonical
@@ -38,7 +38,6 @@ MAX_NAMED: Final = 20
 """Records of a reference that people choose from."""
 MAX_CHECKPOINTS: Final = 64
 """Newest ones among which the best cosigned is taken."""
-MAX_DIGITS: Final = 19
 _R = schema.records.c
 _CHANGES: Final = tuple(CODES[action] for action in (Action.PUSH, Action.MOUNT, Action.DELETE, Action.UNTAG))
 _MANIFESTS: Final = (CODES[Kind.MANIFEST], CODES[Kind.INDEX])
@@ -124,9 +123,8 @@ def _covering(connection: Connection, keys: LogKeys, seq: int) -> SignedCheckpoi
 def _queries(connection: Connection, words: Words, ref: str) -> Iterator[Select[Any]]:
     """Queries for numbers, in the order in which a reference is understood."""
     numbers = select(_R.seq).order_by(_R.seq.desc())
-    if ref.isascii() and ref.isdigit():
-        if len(ref) <= MAX_DIGITS and int(ref) <= MAX_SIZE:
-            yield numbers.where(_R.seq == int(ref))
+    if (number := log_number(ref)) is not None:
+        yield numbers.where(_R.seq == number)
         return
     yield from (numbers.where(*one) for one in _outcomes(connection, words, ref))
     if has_shape(ref):

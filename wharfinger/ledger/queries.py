@@ -1,7 +1,7 @@
 """Reading the ledger for people: what a reference names, and the chain issuance → push → deliveries around it. Writes nothing.
 
-A reference is a digest, ``repository:tag``, a token id, an event id or a delivery id, or the SHA-256 of what came and had no id
-of its own; the chain is walked both ways from it.
+A reference is a digest or its beginning, ``repository:tag``, a token, event or delivery id, a number of the log, or the
+the SHA-256 of what came and had no id of its own; the chain is walked both ways from it.
 """
 
 import re
@@ -13,10 +13,11 @@ from sqlalchemy import Connection, Row, func, literal_column, select
 from sqlalchemy.sql import ColumnElement
 
 from wharfinger.ledger import schema
+from wharfinger.ledger.checkpoint import MAX_SIZE
 from wharfinger.ledger.codes import CODES
 from wharfinger.ledger.database import Database
 from wharfinger.ledger.issued import from_record
-from wharfinger.ledger.packing import pack_digest, pack_hash, pack_id, pack_jti
+from wharfinger.ledger.packing import pack_digest, pack_digest_range, pack_hash, pack_id, pack_jti
 from wharfinger.ledger.reading import Stored, read_records
 from wharfinger.ledger.record import RecordKind
 from wharfinger.ledger.rows import content_key, row_key
@@ -24,6 +25,8 @@ from wharfinger.ledger.words import Words
 from wharfinger.wire.jti import has_shape
 from wharfinger.wire.scope import Scope
 
+MAX_DIGITS: Final = 19
+"""Of a number of the log."""
 MAX_EVENTS: Final = 200
 """Events of one trace, newest first; a digest that is pulled all day has more than anybody reads."""
 
@@ -45,7 +48,7 @@ class Attributed:
 
 @dataclass(frozen=True, slots=True)
 class TracedEvent:
-    """One event of a chain. ``seq``: its number in the log."""
+    """One event of a chain. ``seq``: its number in the log; ``erased``: what told of a person is gone from it."""
 
     seq: int
     event_id: str
@@ -60,11 +63,12 @@ class TracedEvent:
     client_addr: str
     user_agent: str
     attribution: Attributed
+    erased: bool
 
 
 @dataclass(frozen=True, slots=True)
 class TracedIssuance:
-    """One token of a chain."""
+    """One token of a chain. ``erased``: what told of a person is gone from it."""
 
     seq: int
     jti: str
@@ -81,6 +85,7 @@ class TracedIssuance:
     policy: str
     issued_at: int
     expires_at: int
+    erased: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,10 +137,29 @@ def trace(database: Database, ref: str) -> Trace:
     if not ref:
         return Trace(ref, [], [], [])
     with database.reading() as connection:
-        events = _events(connection, database.words, ref)
-        jtis = {event.attribution.jti for event in events if event.attribution.jti} | {ref}
+        meant = _of_number(connection, database.words, ref) or ref
+        events = _events(connection, database.words, meant)
+        jtis = {event.attribution.jti for event in events if event.attribution.jti} | {meant}
         deliveries = _deliveries(connection, [event.seq for event in events])
         return Trace(ref, _issuances(connection, database.words, jtis), events, deliveries)
+
+
+def log_number(ref: str) -> int | None:
+    """A reference as a number of the log; None when it is none."""
+    if not (ref.isascii() and ref.isdigit()) or len(ref) > MAX_DIGITS or int(ref) > MAX_SIZE:
+        return None
+    return int(ref)
+
+
+def _of_number(connection: Connection, words: Words, ref: str) -> str:
+    """The token or the delivery that the record with a number tells of; empty when it is another or none."""
+    number = log_number(ref)
+    for one in [] if number is None else read_records(connection, words, [number]):
+        if one.record.kind is RecordKind.ISSUANCE:
+            return one.record.jti
+        if one.record.kind is RecordKind.DELIVERY:
+            return one.record.event_id.rpartition("/")[0]
+    return ""
 
 
 def _events(connection: Connection, words: Words, ref: str) -> list[TracedEvent]:
@@ -156,8 +180,14 @@ def _events(connection: Connection, words: Words, ref: str) -> list[TracedEvent]
 def named(connection: Connection, words: Words, ref: str) -> Iterator[tuple[ColumnElement[bool], ...]]:
     """Each way in which a reference may name events, as conditions that an index answers."""
     repository, colon, tag = ref.rpartition(":")
-    digest = pack_digest(ref.partition("@")[2] or ref)
-    yield func.substr(_R.digest, literal_column("2"), literal_column("8")) == (digest or b"")[1:9], _R.digest == digest
+    name = ref.partition("@")[2] or ref
+    digest, indexed = pack_digest(name), func.substr(_R.digest, literal_column("2"), literal_column("8"))
+    yield indexed == (digest or b"")[1:9], _R.digest == digest
+    if (beginning := pack_digest_range(name)) is not None:
+        first, last = beginning
+        yield indexed.between(first[1:9], last[1:9]), _R.digest.between(first, last)
+    if (number := log_number(ref)) is not None:
+        yield (_R.seq == number,)
     sources = words.all_of(connection, "source")
     keys = [row_key(source, ref) for source in ("", *sources)]
     yield _R.event_key.in_(keys), _R.event_id == pack_id(ref)
@@ -168,9 +198,9 @@ def named(connection: Connection, words: Words, ref: str) -> Iterator[tuple[Colu
         jti = pack_jti(ref)
         yield func.substr(_R.jti, literal_column("1"), literal_column("8")) == (jti or b"")[:8], _R.jti == jti
     yield (_R.seq.in_(select(schema.deliveries.c.seq).where(schema.deliveries.c.id == ref)),)
-    number = words.existing(connection, "repository", [repository]).get(repository)
-    if colon and number is not None:
-        yield _R.repository == number, _R.tag == tag, _R.tag != ""
+    word = words.existing(connection, "repository", [repository]).get(repository)
+    if colon and word is not None:
+        yield _R.repository == word, _R.tag == tag, _R.tag != ""
 
 
 def _event(one: Stored) -> TracedEvent:
@@ -190,6 +220,7 @@ def _event(one: Stored) -> TracedEvent:
         client_addr=personal.client_addr,
         user_agent=personal.user_agent,
         attribution=Attributed(record.verdict, personal.account, record.jti, record.reason, tuple(record.flags.split())),
+        erased=one.erased,
     )
 
 
@@ -217,6 +248,7 @@ def _issuance(one: Stored) -> TracedIssuance:
         policy=issuance.policy,
         issued_at=issuance.issued_at,
         expires_at=issuance.expires_at,
+        erased=one.erased,
     )
 
 

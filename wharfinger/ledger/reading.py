@@ -2,17 +2,20 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import Connection, Select, select
 
 from wharfinger.ledger import schema
 from wharfinger.ledger.log import read_tree
-from wharfinger.ledger.record import AuditRecord
+from wharfinger.ledger.record import OF_NOBODY, AuditRecord, RecordKind
 from wharfinger.ledger.rows import Row, from_row, numbers_of
 from wharfinger.ledger.words import Words
 
 CHUNK = 500
+ANONYMOUS: Final = "anonymous"
+ERASED: Final = "erased"
+"""Stands for an account that is gone; it never meant the anonymous one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +30,14 @@ class Stored:
     def erased(self) -> bool:
         """Whether its personal values are gone."""
         return self.secret is None
+
+    @property
+    def who(self) -> str:
+        """Whose it is, for people; empty when it is nobody's."""
+        if self.erased:
+            return ERASED
+        unknown = self.record.kind in OF_NOBODY or self.record.kind is RecordKind.QUARANTINE
+        return self.record.personal.account or ("" if unknown else ANONYMOUS)
 
 
 def read_records(connection: Connection, words: Words, seqs: Iterable[int]) -> list[Stored]:

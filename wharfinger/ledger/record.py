@@ -41,6 +41,10 @@ class RecordKind(StrEnum):
     """A registry may have lost events: it restarted, or fell silent."""
 
 
+OF_NOBODY: Final = frozenset({RecordKind.ERASURE, RecordKind.PRUNING, RecordKind.GAP})
+"""What the log says of itself: without an account, but nobody's who did not say who they are."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Personal:
     """What tells of a person, and can be erased. ``raw_sha256`` is the hash of the event as it came (hex)."""

@@ -13,7 +13,7 @@ import socket
 import ssl
 import time
 import warnings
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -173,6 +173,16 @@ def require_free(listen: Address, setting: str) -> None:
         time.sleep(TAKEN_POLL_S)
 
 
+def taken(listens: Sequence[Address]) -> list[Address]:
+    """Which of these TCP addresses somebody has, once those that are leaving have left."""
+    until = time.monotonic() + LEAVING_S
+    while True:
+        left = [one for one in listens if _is_taken(_taken(one))]
+        if not left or time.monotonic() > until:
+            return left
+        time.sleep(TAKEN_POLL_S)
+
+
 def _taken(listen: Address) -> OSError | UnicodeError | None:
     family = socket.AF_INET6 if ":" in listen.host else socket.AF_INET
     with socket.socket(family) as probe:
@@ -202,7 +212,7 @@ async def listening(
     return await loop.create_server(accept, listen.host or None, listen.port, backlog=BACKLOG, reuse_port=shared or None)
 
 
-def _is_taken(error: OSError | UnicodeError) -> bool:
+def _is_taken(error: OSError | UnicodeError | None) -> bool:
     return isinstance(error, OSError) and error.errno == errno.EADDRINUSE
 
 

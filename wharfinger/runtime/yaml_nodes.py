@@ -20,9 +20,14 @@ WordT = TypeVar("WordT", bound=StrEnum)
 MAX_FILE: Final = 4 * 1024 * 1024
 _ENVIRONMENT: Final = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _MERGE: Final = "tag:yaml.org,2002:merge"
+_QUOTED: Final = re.compile(r'"[^"]*"|' + r"'[^']*'")
 _YES: Final = frozenset({"true", "yes", "on", "y"})
 _NO: Final = frozenset({"false", "no", "off", "n"})
 _INTEGER: Final = re.compile(r"[+-]?[0-9][0-9_]{0,18}(\.[0-9]{0,18})?", re.ASCII)
+_NEAR: Final = 0.75
+"""How like a known word (difflib's ratio) a key must be to be a slip of the pen for certain: `notifer`, `deplyo`, `ledgr`."""
+_PUT_ASIDE: Final = ("x-", ".", "_")
+"""How keys begin that only hold anchors."""
 _REPEATED: Final = re.compile(r"(alias|handle) '[^']*'")
 """What YAML's own complaints repeat of the file: to it, a password that begins with * is an alias."""
 
@@ -75,12 +80,18 @@ def compose(file: Path, faults: Faults) -> yaml.Node | None:
     except (yaml.YAMLError, RecursionError, ValueError) as error:
         mark = getattr(error, "problem_mark", None)
         problem = _REPEATED.sub(r"\1", getattr(error, "problem", None) or type(error).__name__)
+        written = data.decode("utf-8").splitlines()[mark.line : mark.line + 1] if mark else []
+        remedy = 'put ${…} into quotes, as in "${VARIABLE}"' if _has_bare_variable("".join(written)) else "correct the syntax"
         line, column = (mark.line + 1, mark.column + 1) if mark else (0, 0)
-        faults.add(line, "", f"is not YAML: {problem}", "correct the syntax", column=column)
+        faults.add(line, "", f"is not YAML: {problem}", remedy, column=column)
         return None
     if node is None:
         faults.add(0, "", "is empty", "start from what `wharfinger init` makes")
     return node
+
+
+def _has_bare_variable(line: str) -> bool:
+    return "${" in _QUOTED.sub("", line)
 
 
 class Section:
@@ -299,10 +310,14 @@ class Section:
             return None
         whole = _ENVIRONMENT.fullmatch(text)
         if whole is None:
-            remedy = f"put it into a file and name that in {name}_file, or write ${{VARIABLE}}"
+            remedy = f'put it into a file and name that in {name}_file, or write "${{VARIABLE}}"'
             self.fault(name, "is written out in the configuration, where too many can read it", remedy)
             return None
         return os.fsencode(self._variable(name, whole[1])).strip() or None
+
+    def secret_key(self, name: str) -> str:
+        """The key by which a secret was given: ``<name>`` for one of the environment, else ``<name>_file``."""
+        return name if self.has(name) and not self.has(f"{name}_file") else f"{name}_file"
 
     def _variable(self, name: str, variable: str) -> str:
         value = self.environ.get(variable, "")
@@ -327,8 +342,14 @@ class Section:
         self.warn_if_open(name, file)
         return content
 
-    def done(self, not_built: frozenset[str] = frozenset(), *, ours: bool = True) -> None:
-        """A fault for each key that nobody read; a warning when the section is docker_auth's, which ignores such keys."""
+    def done(
+        self, not_built: frozenset[str] = frozenset(), *, ours: bool = True, guarded: frozenset[str] = frozenset()
+    ) -> None:
+        """A fault for each key that nobody read; a warning when the section is docker_auth's, which ignores such keys.
+
+        ``guarded``: keys that are ours in a section of docker_auth's. What is nearly such a key is a fault: ignored, it would
+        leave out what that key stands for.
+        """
         for name in self._nodes:
             if name in self._read:
                 continue
@@ -337,7 +358,8 @@ class Section:
                 continue
             near = difflib.get_close_matches(name, self._read, n=1)
             remedy = f"did you mean {near[0]}?" if near else "remove it; known here: " + ", ".join(sorted(self._read))
-            (self.fault if ours else self.warn)(name, "is not a key known here", remedy)
+            slip = not name.startswith(_PUT_ASIDE) and difflib.get_close_matches(name, guarded, n=1, cutoff=_NEAR)
+            (self.fault if ours or slip else self.warn)(name, "is not a key known here", remedy)
 
 
 def _listed(node: yaml.Node) -> list[yaml.Node]:

@@ -2,6 +2,7 @@
 
 import socket
 from collections.abc import Sequence
+from dataclasses import dataclass
 from urllib.parse import SplitResult
 
 from wharfinger.runtime.settings import Network
@@ -10,8 +11,15 @@ from workers.decide.destination import may_be_sent_to
 from workers.errors import Unavailable
 
 
-def guarded_endpoint(url: SplitResult, allow: Sequence[Network]) -> Endpoint | None:
-    """The endpoint; None when an address is neither public nor allowed. Raises Unavailable: the name does not resolve."""
+@dataclass(frozen=True, slots=True)
+class Forbidden:
+    """Where a name leads that is neither public nor allowed."""
+
+    address: str
+
+
+def guarded_endpoint(url: SplitResult, allow: Sequence[Network]) -> Endpoint | Forbidden:
+    """The endpoint, unless an address is neither public nor allowed. Raises Unavailable: the name does not resolve."""
     host, tls = url.hostname or "", url.scheme == "https"
     port = url.port or (443 if tls else 80)
     try:
@@ -20,6 +28,7 @@ def guarded_endpoint(url: SplitResult, allow: Sequence[Network]) -> Endpoint | N
         raise Unavailable(f"{host} cannot be resolved: {error.strerror}") from error
     addresses = [str(one[4][0]) for one in found]
     # One address that is not allowed spoils the name: it may be the next one that is tried.
-    if not all(may_be_sent_to(address, allow) for address in addresses):
-        return None
+    for address in addresses:
+        if not may_be_sent_to(address, allow):
+            return Forbidden(address)
     return Endpoint(host, port, address=addresses[0], tls=tls)

@@ -5,8 +5,9 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from wharfinger.runtime.settings import WebhookTarget
-from workers.adapters.guarded import guarded_endpoint
+from workers.adapters.guarded import Forbidden, guarded_endpoint
 from workers.adapters.http import request
+from workers.decide.destination import what_would_allow
 from workers.decide.order import Order, Refused, Retry, Sent
 from workers.decide.webhook import meaning, webhook
 from workers.errors import Unavailable
@@ -35,8 +36,9 @@ class WebhookSender:
         path = (url.path or "/") + (f"?{url.query}" if url.query else "")
         try:
             endpoint = guarded_endpoint(url, self._settings.allow)
-            if endpoint is None:
-                return Refused(f"{url.hostname} is at an address that is neither public nor in the target's allow")
+            if isinstance(endpoint, Forbidden):
+                why = f"{url.hostname} is at {endpoint.address}, which is neither public nor in the target's allow"
+                return Refused(f"{why}: to send there, add {what_would_allow(endpoint.address)}")
             lease.renew()
             answer = request(
                 endpoint, "POST", path, headers={**made.headers, "Host": url.netloc}, body=made.body, timeout_s=self._timeout_s

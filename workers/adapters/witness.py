@@ -8,10 +8,11 @@ from urllib.parse import urlsplit
 from wharfinger.ledger.errors import LedgerUnavailable
 from wharfinger.runtime.log import Log
 from wharfinger.runtime.settings import Witness
-from workers.adapters.guarded import guarded_endpoint
+from workers.adapters.guarded import Forbidden, guarded_endpoint
 from workers.adapters.http import request
 from workers.cosign import Cosign
 from workers.decide.cosigning import WitnessAnswer
+from workers.decide.destination import what_would_allow
 from workers.errors import Unavailable
 
 TIMEOUT_S: Final = 10.0
@@ -27,8 +28,9 @@ class HttpWitness:
         """Post once, to an address that was checked."""
         url = urlsplit(self._settings.url)
         endpoint = guarded_endpoint(url, self._settings.allow)
-        if endpoint is None:
-            raise Unavailable(f"{url.hostname} is at an address that is neither public nor in the witness's allow")
+        if isinstance(endpoint, Forbidden):
+            why = f"{url.hostname} is at {endpoint.address}, which is neither public nor in the witness's allow"
+            raise Unavailable(f"{why}: to ask there, add {what_would_allow(endpoint.address)}")
         headers = {"Host": url.netloc, "Content-Type": "text/plain; charset=utf-8"}
         answer = request(endpoint, "POST", f"{url.path}/add-checkpoint", headers=headers, body=body, timeout_s=TIMEOUT_S)
         return WitnessAnswer(answer.status, answer.headers.get("content-type", ""), answer.body)

@@ -16,11 +16,25 @@ def may_be_sent_to(address: str, allow: Sequence[Network]) -> bool:
         address: text of an IPv4 or IPv6 address.
         allow: networks of the target's ``allow``.
     """
+    if not is_address(address):
+        return False
+    parsed = ip_address(address.partition("%")[0])
+    return all(_allowed(one, allow) for one in _with_embedded(parsed))
+
+
+def is_address(text: str) -> bool:
+    """Whether a text is an address, and no name that leads to one."""
     try:
-        parsed = ip_address(address.partition("%")[0])
+        ip_address(text.partition("%")[0])
     except ValueError:
         return False
-    return all(_allowed(one, allow) for one in _with_embedded(parsed))
+    return True
+
+
+def what_would_allow(address: str) -> str:
+    """The line of configuration that lets an address be sent to."""
+    judged = _with_embedded(ip_address(address.partition("%")[0]))
+    return "allow: [" + ", ".join(f'"{one}/{one.max_prefixlen}"' for one in judged) + "]"
 
 
 def _allowed(address: IPv4Address | IPv6Address, allow: Sequence[Network]) -> bool:

@@ -42,7 +42,7 @@ def test_warnings_only(made: Path, tmp_path: Path) -> None:
         first
         == f"{data}/wharfinger.yml:9:3: warning: token.expiration is more than a day. 900 s is usual: clients fetch new tokens by themselves."
     )
-    assert last.endswith("0 faults, 1 warnings.")
+    assert last.endswith("0 faults, 1 warning.")
 
 
 def test_faults(made: Path, tmp_path: Path) -> None:

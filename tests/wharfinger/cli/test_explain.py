@@ -188,7 +188,7 @@ def test_a_faulty_list(file: Path, text: str) -> None:
     file.write_text(text)
     result = explain(file, "zoe", "ubuntu")
     assert (result.exit_code, result.stdout) == (2, "")
-    assert result.stderr.splitlines()[-1] == "1 faults; nothing can be told of it."
+    assert result.stderr.splitlines()[-1] == "1 fault; nothing can be told of it."
 
 
 def test_doubts_and_other_faults_do_not_matter(tmp_path: Path) -> None:

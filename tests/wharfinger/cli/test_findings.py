@@ -10,11 +10,14 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from tests.wharfinger.cli.files import HASH, HEAD, certificate, check, found, key, parsed, run, written
+from wharfinger.cli import generate
 from wharfinger.cli.loading import Place, read
 
 SEED = Path(__file__).parents[2] / "samples/docker_auth/seed.yml"
 USERS = f'users: {{hussein: {{password: "{HASH}"}}, ann: {{password: "{HASH}", labels: {{team: [web]}}}}}}\n'
 SOUND = USERS + "acl:\n  - match: {account: /.+/}\n    actions: [pull]\n"
+SOURCE = "notifier: {sources: [{name: main, secret_file: main.secret, registry: 'http://127.0.0.1:5000'}]}\n"
+DEPLOY = "deploy:\n  rules: [{name: web, targets: [prod]}]\n  targets: {prod: {type: docker, container: web}}\n"
 
 
 def private(file: Path, content: bytes) -> None:
@@ -40,11 +43,11 @@ def test_the_file_from_use(tmp_path: Path) -> None:
     assert result.exit_code == 1
     hussien, test, total = result.stdout.splitlines()
     assert hussien == (
-        f"{file}:23:13: warning: acl[1].match.account 'hussien' is no user of this file, so the rule gives nobody anything, "
+        f"{file}:23:13: warning: acl[1].match.account (rule 2) 'hussien' is no user of this file, so the rule gives nobody anything, "
         "and hussein on repository:ubuntu is left to rule 4 (line 29), which allows pull. Did you mean hussein?"
     )
     assert test == (
-        f"{file}:26:13: warning: acl[2].match.account 'test' is no user of this file, so the rule gives nobody anything. "
+        f"{file}:26:13: warning: acl[2].match.account (rule 3) 'test' is no user of this file, so the rule gives nobody anything. "
         "Correct it, or add the user."
     )
     assert total == f"{file}: 0 faults, 2 warnings."
@@ -224,10 +227,79 @@ def test_options_reach_the_list(tmp_path: Path) -> None:
     assert found(written(tmp_path, text)) == []
 
 
+def test_a_slip_that_would_leave_a_section_out(tmp_path: Path) -> None:
+    """`notifer` is nobody's key: without it no push would be heard of, so it is a fault and no warning."""
+    named(tmp_path)
+    (slip,) = found(written(tmp_path, SOUND + SOURCE.replace("notifier", "notifer")))
+    assert (slip["key"], slip["remedy"], slip["warning"]) == ("notifer", "did you mean notifier?", False)
+
+
+@pytest.mark.parametrize(("sources", "keys"), [("", ["deploy.rules"]), ("notifier: {}\n", ["deploy.rules"]), (SOURCE, [])])
+def test_rules_without_a_source(tmp_path: Path, sources: str, keys: list[str]) -> None:
+    """Rules of deployment that no push can come to: no registry is heard."""
+    named(tmp_path)
+    file = written(tmp_path, SOUND + sources + DEPLOY)
+    assert [(one["key"], one["line"], one["warning"]) for one in found(file)] == [
+        (key, 3 + (SOUND + sources).count("\n") + 1, False) for key in keys
+    ]
+
+
+@pytest.mark.parametrize(
+    ("remedy", "url", "allow"),
+    [
+        ('allow: ["127.0.0.1/32"]', "http://127.0.0.1:5004/hook", "[]"),
+        ('allow: ["127.0.0.1/32"]', "http://localhost:5004/hook", "[10.0.0.0/8]"),
+        ('allow: ["fc00::1/128"]', "https://[fc00::1]/hook", "[]"),
+        ("", "http://127.0.0.1:5004/hook", "[127.0.0.0/8]"),
+        ("", "https://8.8.8.8/hook", "[]"),
+        ("", "https://ci.example/hook", "[]"),
+    ],
+)
+def test_webhooks_that_are_never_sent(tmp_path: Path, remedy: str, url: str, allow: str) -> None:
+    """The first push would be lost on them; the same of a witness."""
+    named(tmp_path)
+    (tmp_path / "hook.secret").write_bytes(generate.new_webhook_secret())
+    (tmp_path / "hook.secret").chmod(0o600)
+    target = f"{{type: webhook, url: '{url}', secret_file: hook.secret, allow: {allow}}}"
+    text = f"{SOUND}{SOURCE}deploy:\n  targets:\n    hook: {target}\n"
+    told = found(written(tmp_path, text))
+    assert [(one["key"], one["warning"], one["line"]) for one in told] == [("deploy.targets.hook.url", True, 10)][
+        : bool(remedy)
+    ]
+    assert all(remedy in one["remedy"] for one in told)
+
+
+@pytest.mark.parametrize(("key", "given"), [("secret", 'secret: "${WRONG}"'), ("secret_file", "secret_file: wrong.secret")])
+def test_a_secret_is_told_of_where_it_was_given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, key: str, given: str) -> None:
+    """By the key that stands in the file."""
+    monkeypatch.setenv("WRONG", "short")
+    (tmp_path / "wrong.secret").write_text("short")
+    (tmp_path / "wrong.secret").chmod(0o600)
+    source = SOURCE.replace("secret_file: main.secret", given)
+    target = f"deploy:\n  targets: {{hook: {{type: webhook, url: 'https://ci.example', {given}}}}}\n"
+    told = [one["key"] for one in found(written(tmp_path, SOUND + source + target))]
+    assert told == [f"notifier.sources[0].{key}", f"deploy.targets.hook.{key}"]
+
+
+def test_one_target_that_is_no_list(tmp_path: Path) -> None:
+    """It is there, so only that is said."""
+    named(tmp_path)
+    text = SOUND + SOURCE + DEPLOY.replace("[prod]", "prod")
+    told = [(one["key"], one["problem"]) for one in found(written(tmp_path, text))]
+    assert told == [("deploy.rules[0].targets", "is not a list")]
+
+
+def named(folder: Path) -> None:
+    """The secret that a source names."""
+    (folder / "main.secret").write_text("s" * 32)
+    (folder / "main.secret").chmod(0o600)
+
+
 @pytest.mark.parametrize("name", ["repository", "tag"])
 def test_globs_of_deployments(tmp_path: Path, name: str) -> None:
     """One that is none is a fault."""
-    deploy = f"deploy:\n  rules: [{{name: web, match: {{{name}: '[a'}}, targets: [prod]}}]\n  targets: {{prod: {{type: docker, container: web}}}}\n"
+    deploy = f"{SOURCE}deploy:\n  rules: [{{name: web, match: {{{name}: '[a'}}, targets: [prod]}}]\n  targets: {{prod: {{type: docker, container: web}}}}\n"
+    named(tmp_path)
     (fault,) = found(written(tmp_path, SOUND + deploy))
     assert (fault["key"], fault["warning"]) == (f"deploy.rules web: match.{name}", False)
 

@@ -2,6 +2,7 @@
 
 import base64
 import ssl
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -58,11 +59,43 @@ def test_the_command(tmp_path: Path) -> None:
     assert not [one for one in passwords(data).values() if one.decode() in first.output]
     assert data.stat().st_mode & 0o777 == 0o700
     before = {file.name: file.read_bytes() for file in data.iterdir()}
-    second = run("init", data)
-    assert "made" not in second.stdout
+    second = run("init", data, "--auth-port", 7001, "--host", "auth.example")
+    assert second.stderr == "wharfinger.yml was kept, so --host, --auth-port changed nothing in it: edit it there\n"
+    assert run("init", data).stderr == ""
+    assert [line.split("/")[-1] for line in second.stdout.splitlines() if line.startswith("made")] == ["tls.key", "tls.crt"]
     assert second.stdout.count("kept  ") == len(before)
-    assert {file.name: file.read_bytes() for file in data.iterdir()} == before
+    assert {name: (data / name).read_bytes() for name in before} == before
     assert settings(data).auth.server.listen.port == 5551
+
+
+@pytest.mark.parametrize(
+    "options", [("--auth-port", 6101, "--notifier-port", 6101), ("--auth-port", 5000), ("--registry-port", 5002)]
+)
+def test_ports_that_meet(tmp_path: Path, options: tuple[object, ...]) -> None:
+    """Nobody could start that: a usage error, and nothing is made."""
+    result = run("init", tmp_path / "data", *options)
+    assert result.exit_code == 2
+    assert "cannot share a port" in result.stderr
+    assert not (tmp_path / "data").exists()
+
+
+@pytest.mark.parametrize(
+    ("host", "code"),
+    [("10.0.0.300", 2), ("1.2.3", 2), ("registry.example.123", 2), ("10.0.0.30", 0), ("registry-1.example", 0)],
+)
+def test_names_and_addresses(tmp_path: Path, host: str, code: int) -> None:
+    """What looks like an address must be one; clients are told to trust the certificate of a name."""
+    result = run("init", tmp_path / "data", "--host", host, "--registry-port", 5555)
+    assert result.exit_code == code, result.output
+    assert (f"/etc/docker/certs.d/{host}:5555/ca.crt" in result.stdout) == (code == 0)
+    assert (f"SSL_CERT_FILE={tmp_path}/data/tls.crt" in result.stdout) == (code == 0)
+
+
+def test_what_comes_next_can_be_typed(tmp_path: Path) -> None:
+    """The command is named by its path where a shell would not find it."""
+    beside = Path(sys.executable).with_name("wharfinger")
+    assert f"\n  {beside} up --data" in run("init", tmp_path / "a", environ={"PATH": "/nowhere"}).stdout
+    assert "\n  wharfinger up --data" in run("init", tmp_path / "b", environ={"PATH": str(beside.parent)}).stdout
 
 
 def test_only_what_was_meant_is_there(made: Path) -> None:
@@ -184,10 +217,14 @@ def test_a_certificate_is_of_its_key(made: Path) -> None:
     assert certificate.public_key() == key.public_key()
 
 
-def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
-    """A file is in its way."""
+@pytest.mark.parametrize(("name", "why"), [("file", "File exists"), ("file/data", "Not a directory")])
+@pytest.mark.parametrize("command", [("init",), ("up", "-c", "{house}/wharfinger.yml", "--data"), ("tour", "--data")])
+def test_a_folder_that_cannot_be_made(tmp_path: Path, made: Path, command: tuple[str, ...], name: str, why: str) -> None:
+    """A file is in its way: exit code 2, which one, and why."""
     (tmp_path / "file").write_text("x")
-    assert run("init", tmp_path / "file" / "data").exit_code != 0
+    result = run(*(word.format(house=made) for word in command), tmp_path / name)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert f"{tmp_path / name}: {why}: name a folder that can be" in result.stderr
     assert (tmp_path / "file").read_text() == "x"
 
 

@@ -49,6 +49,7 @@ def test_places(arguments: list[str], above: dict[str, Path] | None, place: tupl
         (Fault(3, "a.b", "is wrong", "mend it"), "/c.yml:3: a.b is wrong. Mend it."),
         (Fault(0, "", "is empty", "fill it"), "/c.yml: is empty. Fill it."),
         (Fault(3, "a", "is odd", "look", warning=True), "/c.yml:3: warning: a is odd. Look."),
+        (Fault(3, "acl[1].match", "is odd", "look"), "/c.yml:3: acl[1].match (rule 2) is odd. Look."),
         (Fault(3, "a", "is wrong", ""), "/c.yml:3: a is wrong. ."),
     ],
 )

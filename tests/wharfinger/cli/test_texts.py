@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wharfinger.cli.texts import shown
+from wharfinger.cli.texts import counted, shown
 
 
 @pytest.mark.parametrize(
@@ -29,3 +29,8 @@ def test_any_text_can_be_shown(text: str) -> None:
     found = shown(text)
     assert found.isprintable()
     found.encode()
+
+
+def test_numbers_agree() -> None:
+    """With their nouns."""
+    assert [counted(number, "fault") for number in (0, 1, 2)] == ["0 faults", "1 fault", "2 faults"]

@@ -41,6 +41,17 @@ def test_nothing_is_started_with_faults(tmp_path: Path) -> None:
     assert not (data / "store").exists()
 
 
+def test_a_notifier_without_sources(tmp_path: Path) -> None:
+    """A plain docker_auth file names no registry to hear: exit code 2, and what to add."""
+    data = house(tmp_path)
+    file = data / "wharfinger.yml"
+    text = file.read_text()
+    file.write_text(text[: text.index("\nnotifier:")])
+    result = run("serve", "notifier", "--data", data)
+    assert result.exit_code == 2
+    assert "notifier.sources names no registry" in result.stderr
+
+
 def test_a_service_without_its_store(tmp_path: Path) -> None:
     """Nobody runs the embedded one: exit code 3."""
     data = house(tmp_path)

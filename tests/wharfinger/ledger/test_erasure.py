@@ -17,7 +17,7 @@ from tests.wharfinger.ledger.logs import KEYS, fill, sign
 from tests.wharfinger.ledger.test_settlement import ISSUANCE, JTI, NOW, issuance_entry, push
 from wharfinger.ledger import schema
 from wharfinger.ledger.database import Database
-from wharfinger.ledger.erasure import CHUNK, erase_account, numbers_text, told_numbers
+from wharfinger.ledger.erasure import CHUNK, erase_account, knows, numbers_text, told_numbers
 from wharfinger.ledger.log import read_tile, read_tree
 from wharfinger.ledger.merkle import leaf_hash
 from wharfinger.ledger.packing import unpack_commitments
@@ -263,3 +263,14 @@ def test_the_disk_does_not_hold_her_either(tmp_path: Path) -> None:
     assert b"zoe" not in content
     assert b"docker/28" not in content
     assert b"yan" in content
+
+
+def test_whether_anybody_is_known(tmp_path: Path) -> None:
+    """Before anything is asked or erased: by a record, by what could not be read, and not any more once it is done."""
+    database = Database(f"sqlite:///{tmp_path}/ledger.db")
+    assert not knows(database, "yan")
+    commit(database, [yans(), quarantined(b'{"actor": "zed"')], now_ms=NOW)
+    assert (knows(database, "yan"), knows(database, "zed"), knows(database, "nobody")) == (True, True, False)
+    erase_account(database, "yan", now_ms=NOW)
+    assert not knows(database, "yan")
+    database.close()

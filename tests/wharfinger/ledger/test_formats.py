@@ -107,5 +107,5 @@ def test_a_record_of_nobody_and_nothing() -> None:
     """Fields that a class requires are there all the same."""
     event = json.loads(line(Format.OCSF, Stored(0, AuditRecord(kind=RecordKind.GAP, recorded_at=5), b"")))
     assert event["src_endpoint"]
-    assert event["actor"]["user"]["name"] == "anonymous"
+    assert event["actor"]["user"]["name"] == "unknown"
     assert (event["resources"], event["activity_id"], event["time"]) == ([], 99, 5)

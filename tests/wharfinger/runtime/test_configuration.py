@@ -794,18 +794,18 @@ TABLE: list[tuple[str, str, list[Fault]]] = [
     ("", SECRETED.format("secret: s3cret-written-out"), [
         fault(
             3, "notifier.sources[0].secret", "is written out in the configuration, where too many can read it",
-            "put it into a file and name that in secret_file, or write ${VARIABLE}",
+            'put it into a file and name that in secret_file, or write "${VARIABLE}"',
         ),
     ]),
     ("", SECRETED.format("secret: '${SECRET} and more'"), [
         fault(
             3, "notifier.sources[0].secret", "is written out in the configuration, where too many can read it",
-            "put it into a file and name that in secret_file, or write ${VARIABLE}",
+            'put it into a file and name that in secret_file, or write "${VARIABLE}"',
         ),
     ]),
     ("", SECRETED.format("secret: '${NOBODY}'"), [fault(3, "notifier.sources[0].secret", "the environment has no NOBODY", "set NOBODY, or use secret_file")]),
     ("", SECRETED.format("secret: '${BLANK}'"), [fault(3, "notifier.sources[0].secret", "the environment has no BLANK", "set BLANK, or use secret_file")]),
-    ("", SECRETED.format("secret: '${SHORT}'"), [fault(3, "notifier.sources[0].secret_file", *SHORT)]),
+    ("", SECRETED.format("secret: '${SHORT}'"), [fault(3, "notifier.sources[0].secret", *SHORT)]),
     ("", SECRETED.format("secret_file: short.secret"), [fault(3, "notifier.sources[0].secret_file", *SHORT)]),
     ("", SECRETED.format("secret: '${SECRET}', secret_file: main.secret"), [
         fault(3, "notifier.sources[0].secret", "stands beside secret_file", "keep one of the two"),
@@ -824,7 +824,7 @@ TABLE: list[tuple[str, str, list[Fault]]] = [
     ("", SOURCE.format("password: s3cret"), [
         fault(
             3, "notifier.sources[0].password", "is written out in the configuration, where too many can read it",
-            "put it into a file and name that in password_file, or write ${VARIABLE}",
+            'put it into a file and name that in password_file, or write "${VARIABLE}"',
         ),
     ]),
     # deploy

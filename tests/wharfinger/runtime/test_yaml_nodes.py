@@ -86,6 +86,22 @@ def test_done_tells_what_nobody_read() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("slip", "name"),
+    [
+        (True, "notifer"), (True, "Notifier"), (True, "deplyo"), (True, "logs"),
+        (False, "tokens"), (False, "logging"), (False, "x-deploy"), (False, ".deploy"), (False, "_deploy"), (False, "prometheus"),
+    ],
+)  # fmt: skip
+def test_a_slip_in_a_key_of_ours_is_a_fault(name: str, *, slip: bool) -> None:
+    """Also in a section of docker_auth's: what the key stands for would silently be left out. Other words stay warnings."""
+    found = section(f"{name}: 1\n")
+    for known in ("notifier", "deploy", "log", "token"):
+        found.section(known)
+    found.done(ours=False, guarded=frozenset({"notifier", "deploy", "log"}))
+    assert [one.warning for one in found.faults.found] == [not slip]
+
+
 def test_names_are_read_by_asking_for_them() -> None:
     """A section of free names has no unknown ones."""
     found = section("a: 1\nb: 2\n")
@@ -168,3 +184,22 @@ def test_a_file_with_an_alias(tmp_path: Path) -> None:
     assert faults.found == []
     found = Section(node, "", faults, {}, tmp_path)
     assert found.texts("a1") == ("x",) * 9
+
+
+@pytest.mark.parametrize(
+    ("quotes", "text"),
+    [
+        (True, "hook: {secret: ${HOOK}}"),
+        (True, 'hook: {type: "a", secret: ${HOOK}, allow: []}'),
+        (False, 'hook: {secret: "${HOOK}", allow: [}'),
+        (False, "hook: {secret: '${HOOK}', allow: [}"),
+        (False, "hook: [}"),
+    ],
+)
+def test_a_variable_without_quotes(tmp_path: Path, text: str, *, quotes: bool) -> None:
+    """In flow style a brace ends the value: what to do is said where that is the reason."""
+    file = tmp_path / "c.yml"
+    file.write_text(f"a: 1\n{text}\n")
+    faults = Faults()
+    assert compose(file, faults) is None
+    assert [(one.line, "put ${…} into quotes" in one.remedy) for one in faults.found] == [(2, quotes)]

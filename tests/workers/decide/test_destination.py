@@ -4,7 +4,7 @@ from ipaddress import ip_network
 
 import pytest
 
-from workers.decide.destination import may_be_sent_to
+from workers.decide.destination import is_address, may_be_sent_to, what_would_allow
 
 FORBIDDEN = [
     "127.0.0.1",
@@ -51,3 +51,11 @@ def test_allowed_for_one_target() -> None:
     assert may_be_sent_to("10.1.1.1", allow)
     assert may_be_sent_to("fc00::1", allow)
     assert not may_be_sent_to("127.0.0.1", allow)
+
+
+@pytest.mark.parametrize("address", [address for address in FORBIDDEN if is_address(address)])
+def test_what_would_allow_it(address: str) -> None:
+    """The line that is shown lets that very address in, and no other."""
+    networks = [ip_network(one) for one in what_would_allow(address).split('"')[1::2]]
+    assert {one.num_addresses for one in networks} == {1}
+    assert may_be_sent_to(address, networks)

@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import nullcontext
+from contextlib import suppress
 from pathlib import Path
 from typing import Final, TextIO
 
@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from wharfinger.cli.audit.criteria import searching
-from wharfinger.cli.audit.opening import open_ledger
+from wharfinger.cli.audit.opening import EXIT_UNAVAILABLE, open_ledger
 from wharfinger.cli.loading import Place, placed
 from wharfinger.cli.texts import shown
 from wharfinger.ledger.database import Database
@@ -32,15 +32,31 @@ def command(place: Place, *, criteria: Criteria, form: str, file: Path | None) -
     """Write the records that match, oldest first, one a line. What is recorded meanwhile is not in it."""
     chosen = Format(form)
     with open_ledger(place) as database:
-        part = None if file is None else file.with_name(f".{file.name}.part")
-        with nullcontext(sys.stdout) if part is None else part.open("w", encoding="utf-8") as out:
-            write = _written_out(out) if out.isatty() else out.write
-            write(header(chosen))
-            for one in _with_progress(database, criteria):
-                write(line(chosen, one))
-        if part is not None and file is not None:
-            part.replace(file)
+        if file is None:
+            _write(sys.stdout, database, criteria, chosen)
+        else:
+            _write_file(file, database, criteria, chosen)
     sys.exit(EXIT_DONE)
+
+
+def _write(out: TextIO, database: Database, criteria: Criteria, form: Format) -> None:
+    write = _written_out(out) if out.isatty() else out.write
+    write(header(form))
+    for one in _with_progress(database, criteria):
+        write(line(form, one))
+
+
+def _write_file(file: Path, database: Database, criteria: Criteria, form: Format) -> None:
+    part = file.with_name(f".{file.name}.part")
+    try:
+        with part.open("w", encoding="utf-8") as out:
+            _write(out, database, criteria, form)
+        part.replace(file)
+    except OSError as error:
+        with suppress(OSError):
+            part.unlink()
+        click.echo(f"{file} cannot be written: {error.strerror}: name a file in a folder that is there", err=True)
+        sys.exit(EXIT_UNAVAILABLE)
 
 
 def _written_out(terminal: TextIO) -> Callable[[str], object]:

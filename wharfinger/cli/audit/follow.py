@@ -7,7 +7,7 @@ from typing import Final
 import click
 
 from wharfinger.cli.audit.criteria import searching
-from wharfinger.cli.audit.lines import where, who
+from wharfinger.cli.audit.lines import where
 from wharfinger.cli.audit.opening import open_ledger
 from wharfinger.cli.loading import Place, placed
 from wharfinger.cli.texts import in_markup
@@ -31,6 +31,7 @@ def command(place: Place, *, criteria: Criteria, start: int | None, as_lines: bo
     console = people_console()
     with open_ledger(place) as database:
         following = _size(database) if start is None else start
+        click.echo("waiting for records; Ctrl+C ends", err=True)
         while True:
             size = _size(database)
             for one in _between(database, criteria, following, size):
@@ -64,4 +65,4 @@ def _line(one: Stored) -> str:
     flags = f" [yellow]{in_markup(record.flags)}[/yellow]" if record.flags else ""
     verdict = "/".join(filter(None, (record.verdict, record.reason[:60])))
     when = moment(record.occurred_at or record.recorded_at)
-    return f"{one.seq}  {when}  {in_markup(who(one))}  {in_markup(what)}  {coloured(verdict, record.verdict)}{flags}"
+    return f"{one.seq}  {when}  {in_markup(one.who)}  {in_markup(what)}  {coloured(verdict, record.verdict)}{flags}"

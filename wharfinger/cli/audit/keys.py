@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import click
 
-from wharfinger.cli.loading import EXIT_MISCONFIGURED, Place, settings_or_exit
+from wharfinger.cli.loading import EXIT_MISCONFIGURED, UNREAD, Place, settings_or_exit
 from wharfinger.ledger.log_keys import LogKeys, log_keys
 from wharfinger.ledger.note import KeyType, MalformedNote, Signer, VerifierKey, parse_vkey
 
@@ -31,7 +31,7 @@ class VkeyType(click.ParamType[VerifierKey]):
 
 def keys_of(place: Place, given: Sequence[VerifierKey] = ()) -> LogKeys:
     """The keys whose signatures count. Ends with exit code 2 when there is none of a log."""
-    found = log_keys(settings_or_exit(place).workers.log)
+    found = log_keys(settings_or_exit(place, outcome=UNREAD).workers.log)
     logs = (*found.logs, *(key for key in given if key.type is KeyType.ED25519))
     witnesses = found.witnesses | {key.name: key for key in given if key.type is KeyType.COSIGNATURE}
     if not logs:
@@ -43,7 +43,7 @@ def keys_of(place: Place, given: Sequence[VerifierKey] = ()) -> LogKeys:
 def signer_or_exit(place: Place, keys: LogKeys) -> Signer:
     """The log's signer; exit code 2, and what to do, when this machine has none."""
     if keys.signer is None:
-        file = settings_or_exit(place).workers.log.key_file
+        file = settings_or_exit(place, outcome=UNREAD).workers.log.key_file
         click.echo(f"there is no {file}, so nothing can be signed here: docs/audit.md tells how to get it back", err=True)
         sys.exit(EXIT_MISCONFIGURED)
     return keys.signer

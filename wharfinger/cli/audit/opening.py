@@ -7,7 +7,7 @@ from typing import Final
 
 import click
 
-from wharfinger.cli.loading import Place, settings_or_exit
+from wharfinger.cli.loading import UNREAD, Place, settings_or_exit
 from wharfinger.ledger.database import Database
 from wharfinger.ledger.errors import LedgerError
 
@@ -17,7 +17,7 @@ EXIT_UNAVAILABLE: Final = 3
 @contextmanager
 def open_ledger(place: Place) -> Iterator[Database]:
     """The ledger of a configuration; exit code 3, and why, when it does not answer."""
-    settings = settings_or_exit(place)
+    settings = settings_or_exit(place, outcome=UNREAD)
     try:
         database = Database(settings.workers.ledger_url, create=False)
         try:

@@ -11,7 +11,8 @@ import click
 
 from wharfinger.cli.audit.keys import EXIT_NOT_PROVED, keys_of
 from wharfinger.cli.audit.opening import open_ledger
-from wharfinger.cli.loading import Place, placed
+from wharfinger.cli.loading import UNREAD, Place, placed, settings_or_exit
+from wharfinger.cli.references import without_host
 from wharfinger.cli.texts import shown
 from wharfinger.ledger.checkpoint import Refuse
 from wharfinger.ledger.checkpoints import key_problem, make_checkpoint
@@ -48,13 +49,14 @@ def command(
 ) -> None:
     """Write a receipt that the record REF names is in the log.
 
-    REF is a digest, repository:tag, token id, event id, delivery id or log number. Of a digest or tag it is the newest push,
-    of a token its issuance, of a delivery its outcome. The receipt holds the record, in which personal values are hashed, the
-    proof and the signed checkpoint. Exits with 1 when there is no such record, or the log can no longer prove it.
+    REF is a digest or its beginning, repository:tag, token id, event id, delivery id or log number. Of a digest or tag it is
+    the newest push, of a token its issuance, of a delivery its outcome. The receipt holds the record, in which personal values
+    are hashed, the proof and the signed checkpoint. Exits with 1 when there is no such record, or the log can no longer prove
+    it.
     """
     keys = keys_of(place)
     with open_ledger(place) as database:
-        found = named_records(database, ref, seq=seq)
+        found = named_records(database, without_host(ref, settings_or_exit(place, outcome=UNREAD).notifier.sources), seq=seq)
         if not found:
             _refuse(f"the ledger knows no record of {ref}" + ("" if seq is None else f" with the number {seq}"))
         one = found[0]

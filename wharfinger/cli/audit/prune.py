@@ -19,7 +19,7 @@ from wharfinger.ledger.pruning import Pruned, plan, prune, retention_of
 @placed
 def command(place: Place, *, dry_run: bool, as_json: bool) -> None:
     """Remove what is older than audit.retention says. Proofs still hold: the log keeps the leaves, and tells which went."""
-    retention = retention_of(settings_or_exit(place).workers.retention.seconds)
+    retention = retention_of(settings_or_exit(place, outcome="nothing was removed").workers.retention.seconds)
     if not retention:
         click.echo(f"{place.config} has no audit.retention: everything is kept", err=True)
     with open_ledger(place) as database, counting("pruning") as told:

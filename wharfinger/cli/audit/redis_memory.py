@@ -26,20 +26,30 @@ Entry = tuple[bytes, Fields]
 def forget(client: redis.Redis, account: str, jtis: Iterable[str]) -> int:
     """Remove an account's entries and token records. Returns how many went. Raises redis.RedisError."""
     gone = 0
+    for stream, ident, fields in _telling(client, account):
+        if stream == keys.ISSUANCES:
+            # Before the entry that leads to it.
+            gone += client.delete(keys.issuance(issuance_from_fields(fields).jti))
+        gone += client.xdel(stream, ident)
+    wanted = [keys.issuance(Jti(jti)) for jti in jtis]
+    for at in range(0, len(wanted), PAGE):
+        gone += client.delete(*wanted[at : at + PAGE])
+    return gone
+
+
+def remembers(client: redis.Redis, account: str) -> bool:
+    """Whether there is an entry to remove. Raises redis.RedisError."""
+    return any(True for _ in _telling(client, account))
+
+
+def _telling(client: redis.Redis, account: str) -> Iterator[tuple[str, bytes, Fields]]:
     for stream in keys.STREAMS:
         settled = _settled_up_to(client, stream)
         if settled is None:
             continue
         for ident, fields in _entries(client, stream, settled):
             if _tells_of(stream, fields, account):
-                if stream == keys.ISSUANCES:
-                    # Before the entry that leads to it.
-                    gone += client.delete(keys.issuance(issuance_from_fields(fields).jti))
-                gone += client.xdel(stream, ident)
-    wanted = [keys.issuance(Jti(jti)) for jti in jtis]
-    for at in range(0, len(wanted), PAGE):
-        gone += client.delete(*wanted[at : at + PAGE])
-    return gone
+                yield stream, ident, fields
 
 
 def _settled_up_to(client: redis.Redis, stream: str) -> bytes | None:

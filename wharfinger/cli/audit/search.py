@@ -8,7 +8,7 @@ import click
 from rich.table import Table
 
 from wharfinger.cli.audit.criteria import searching
-from wharfinger.cli.audit.lines import where, who
+from wharfinger.cli.audit.lines import where
 from wharfinger.cli.audit.opening import open_ledger
 from wharfinger.cli.loading import Place, placed
 from wharfinger.cli.texts import in_markup
@@ -54,7 +54,7 @@ def _show(records: tuple[Stored, ...]) -> None:
         table.add_row(
             str(one.seq),
             moment(record.occurred_at or record.recorded_at),
-            in_markup(who(one)),
+            in_markup(one.who),
             in_markup(what),
             in_markup(f"{where(one)} {record.digest[:19]}".strip()),
             coloured(verdict, record.verdict) + flags,

@@ -1,7 +1,8 @@
 """The configuration file: docker_auth's keys and ours, into typed settings, or every fault at once. Starts nothing.
 
 Source of docker_auth's keys: its examples/reference.yml. An unknown key in its sections is a warning, for it ignores them and
-files in use have some; in ours it is a fault. So is an unknown condition of a rule, and whatever is known but not built yet.
+files in use have some; in ours it is a fault, and so is what is nearly the name of one of ours. So is an unknown condition of a
+rule, and whatever is known but not built yet.
 """
 
 from collections.abc import Mapping
@@ -11,6 +12,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from wharfinger.runtime.configuration.access import Access, read_access
+from wharfinger.runtime.configuration.clashes import find_clashes
 from wharfinger.runtime.configuration.deploy import read_deploy
 from wharfinger.runtime.configuration.forward import read_forward
 from wharfinger.runtime.configuration.notifier import read_notifier
@@ -38,6 +40,9 @@ from wharfinger.runtime.yaml_nodes import Fault, Faults, Section, compose
 KEPT: Final = ("pushes", "pulls", "tokens", "unused_tokens", "refusals", "deliveries", "quarantine", "raw")
 """What a rule of retention may be about."""
 SHADOW_PORT: Final = 5_011
+_OURS: Final = frozenset(
+    {"strict", "policy", "tests", "redis", "ledger", "notifier", "deploy", "issuance", "audit", "alarms", "shadow", "log"}
+)
 _LATER: Final = frozenset(
     {
         "google_auth", "github_auth", "gitlab_auth", "oidc_auth", "ldap_auth", "mongo_auth", "xorm_auth",
@@ -63,6 +68,10 @@ class Loaded:
     def faults(self) -> tuple[Fault, ...]:
         """What keeps everything from starting."""
         return tuple(fault for fault in self.found if not fault.warning)
+
+    def warnings(self) -> tuple[Fault, ...]:
+        """What can be lived with, and should be known."""
+        return tuple(fault for fault in self.found if fault.warning)
 
     def with_findings(self, more: tuple[Fault, ...]) -> "Loaded":
         """The same with more found; without settings if any of it is a fault."""
@@ -109,6 +118,7 @@ def _settings(top: Section, access: Access, file: Path, data: Path, *, strict: b
     pair = None if server.tls is None else server.tls.pair
     token = read_token(top.required("token"), pair, data, embedded=redis_url is None, started=started)
     notifier_listen, sources = read_notifier(top.section("notifier"))
+    find_clashes(top, server.listen, notifier_listen, sources)
     deploy = read_deploy(top.section("deploy"))
     retention = _audit(top.section("audit"))
     alarm_targets = _alarms(top.section("alarms"), deploy)
@@ -118,7 +128,7 @@ def _settings(top: Section, access: Access, file: Path, data: Path, *, strict: b
     ext_auth, ext_authz = read_command(top, "ext_auth"), read_command(top, "ext_authz")
     on_store_failure, shadow = _issuance(top.section("issuance")), _shadow(top.section("shadow"))
     log_tokens = _log_tokens(top.section("log"))
-    top.done(_LATER, ours=False)
+    top.done(_LATER, ours=False, guarded=_OURS)
     if access.users is None and not access.more_accounts:
         top.fault("users", "is missing: no way to authenticate is configured", "add users:, with '': {} for anonymous clients")
     if access.acl is None and not access.more_rules:

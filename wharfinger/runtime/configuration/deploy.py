@@ -69,7 +69,7 @@ def _deploy_rule(section: Section, known: list[str]) -> Rule:
     if require != "exact":
         section.fault("require", f"{require!r} is not built yet", "write exact, or leave it out")
     targets = section.texts("targets")
-    if not targets:
+    if not section.has("targets") or section.is_empty_list("targets"):
         section.fault("targets", "is missing or empty", "name the targets to deploy to")
     for target in targets:
         if target not in known:
@@ -107,7 +107,9 @@ def _webhook(name: str, section: Section) -> WebhookTarget | None:
     for one in secrets:
         if not _is_webhook_secret(one):
             section.fault(
-                "secret_file", "holds no whsec_ secret of 24 to 64 bytes in base64", "make one as docs/configuration.md shows"
+                section.secret_key("secret"),
+                "holds no whsec_ secret of 24 to 64 bytes in base64",
+                "make one as docs/configuration.md shows",
             )
     allow = networks(section)
     section.done(_LATER_TARGET)

@@ -41,7 +41,9 @@ def _source(section: Section) -> Source:
     secret = section.secret("secret", required=True)
     secrets = tuple(Secret(line) for line in (secret or b"").split())
     if any(len(one.reveal()) < MIN_SECRET for one in secrets):
-        section.fault("secret_file", f"holds a secret shorter than {MIN_SECRET} characters", "use 32 random ones")
+        section.fault(
+            section.secret_key("secret"), f"holds a secret shorter than {MIN_SECRET} characters", "use 32 random ones"
+        )
     registry = section.parsed("registry", parse_base_url, "write http://registry:5000", default="", required=True)
     host = urlsplit(registry).netloc
     pull_host = section.text("pull_host", host) or host

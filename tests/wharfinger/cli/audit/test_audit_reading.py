@@ -115,6 +115,18 @@ def test_export_to_a_terminal(folder: Path, form: str) -> None:
     assert not any(one.startswith("FAKE") for one in written.splitlines())
 
 
+@pytest.mark.parametrize(
+    ("name", "why"), [("nowhere/out", "No such file or directory"), ("wharfinger.yml/out", "Not a directory"), (".", "")]
+)
+def test_export_to_where_nothing_can_be(folder: Path, name: str, why: str) -> None:
+    """Exit code 3, the path and the reason; nothing is left behind."""
+    before = set(folder.rglob("*"))
+    found = run(folder, "export", "--to", str(folder / name))
+    assert (found.exit_code, found.stdout) == (3, "")
+    assert f"{folder / name} cannot be written: {why}" in found.stderr
+    assert set(folder.rglob("*")) == before
+
+
 def test_export_selects(folder: Path) -> None:
     """By the criteria of a search."""
     assert len(run(folder, "export", "--repository", "other").stdout.splitlines()) == 1
@@ -123,8 +135,10 @@ def test_export_selects(folder: Path) -> None:
 def test_follow_prints_what_comes(folder: Path) -> None:
     """From a number on, also what is committed while it runs."""
     command = [sys.executable, "-m", "wharfinger.cli.main", "--data", str(folder), "audit", "follow", "--from", "1", "--json"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as program:
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as program:
         assert program.stdout is not None
+        assert program.stderr is not None
+        assert program.stderr.readline() == "waiting for records; Ctrl+C ends\n"
         first = [json.loads(program.stdout.readline())["event_id"] for _ in range(2)]
         database = Database(f"sqlite:///{folder}/ledger.db")
         commit(database, [push(4)], now_ms=NOW_MS)
