@@ -83,7 +83,7 @@ def _next(folder: Path, hosts: tuple[str, ...], ports: templates.Ports) -> list[
         lines += [
             "Clients must trust the certificate that was made:",
             f"  docker: copy {certificate} to /etc/docker/certs.d/{registry}/ca.crt on each of their machines",
-            f"  skopeo, podman, others: SSL_CERT_FILE={certificate}, or the system's own store",
+            f"  skopeo, podman: SSL_CERT_FILE={certificate}; others: the system's own store",
         ]
     return [*lines, f"Passwords of admin and hussein: {folder / 'passwords.txt'}"]
 
