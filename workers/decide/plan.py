@@ -166,13 +166,13 @@ class Planner:
 
     def _event(self, heard: Heard, known: "Known", now_ms: int) -> Entry:
         event, source = heard.event, heard.notification.source
-        attribution = self._attribute(heard, known)
+        attribution, key = self._attribute(heard, known), self.keys.keys[0]
         return Entry(
             _event_record(heard, attribution, now_ms),
             raw=heard.raw,
-            deliveries=deliveries(self.rules, source=source, event=event, attribution=attribution),
+            deliveries=deliveries(self.rules, source=source, event=event, attribution=attribution, key=key),
             alarm=self._alarm(event, attribution),
-            on_alarm=alarm_deliveries(self.alarm_targets, source=source, event=event),
+            on_alarm=alarm_deliveries(self.alarm_targets, source=source, event=event, key=key),
         )
 
     def _alarm_about(self, reading: Unreadable) -> tuple[NewDelivery, ...]:

@@ -1,9 +1,12 @@
 """Decides which deliveries a push brings: tagged manifests only, one for each rule's target. Sends nothing.
 
-The delivery's id follows from the push, the rule and the target, so settling the same push again brings the same delivery.
+The delivery's id follows from the push, the rule and the target, so settling the same push again brings the same delivery. It
+is kept for ever, and what the push said of a person may be erased: so its hash goes into the id by a key, without which no
+guess at it can be tried.
 """
 
 import hashlib
+import hmac
 from collections.abc import Sequence
 from typing import Final
 
@@ -45,7 +48,7 @@ def starts_deployments(event: RegistryEvent) -> bool:
 
 
 def deliveries(
-    rules: Sequence[CompiledRule], *, source: str, event: RegistryEvent, attribution: Attribution
+    rules: Sequence[CompiledRule], *, source: str, event: RegistryEvent, attribution: Attribution, key: bytes
 ) -> tuple[NewDelivery, ...]:
     """The deliveries of one event.
 
@@ -63,18 +66,19 @@ def deliveries(
         (compiled.rule.name, target): None for compiled in rules if compiled.matches(event) for target in compiled.rule.targets
     }
     return tuple(
-        NewDelivery(delivery_id(source, event, rule, target), rule, target, state, reason) for rule, target in triggers
+        NewDelivery(delivery_id(key, source, event, rule, target), rule, target, state, reason) for rule, target in triggers
     )
 
 
-def alarm_deliveries(targets: Sequence[str], *, source: str, event: RegistryEvent) -> tuple[NewDelivery, ...]:
+def alarm_deliveries(targets: Sequence[str], *, source: str, event: RegistryEvent, key: bytes) -> tuple[NewDelivery, ...]:
     """The deliveries that an alarm about an event brings: one for each target that wants to hear of them."""
-    return tuple(NewDelivery(delivery_id(source, event, ALARM_RULE, target), ALARM_RULE, target) for target in targets)
+    return tuple(NewDelivery(delivery_id(key, source, event, ALARM_RULE, target), ALARM_RULE, target) for target in targets)
 
 
-def delivery_id(source: str, event: RegistryEvent, rule: str, target: str) -> DeliveryId:
+def delivery_id(key: bytes, source: str, event: RegistryEvent, rule: str, target: str) -> DeliveryId:
     """The delivery's id, for one event, rule and target."""
-    return id_of(event_key(source, event.event_id).hex(), event.sha256, rule, target)
+    blinded = hmac.digest(key, b"delivery" + event.sha256.encode(), hashlib.sha256).hex()
+    return id_of(event_key(source, event.event_id).hex(), blinded, rule, target)
 
 
 def id_of(*parts: str) -> DeliveryId:

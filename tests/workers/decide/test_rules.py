@@ -18,6 +18,7 @@ EVENT = RegistryEvent(
     instance_id="", raw=b"",
 )  # fmt: skip
 EXACT = Attribution(Verdict.EXACT)
+KEY = b"k" * 32
 
 
 def rule(name: str, repository: str | None, tag: str | None, *targets: str) -> Rule:
@@ -38,7 +39,7 @@ RULES = compile_rules(
 
 def test_one_for_each_target_of_each_matching_rule() -> None:
     """A target named twice in a rule is told once."""
-    found = deliveries(RULES, source="main", event=EVENT, attribution=EXACT)
+    found = deliveries(RULES, source="main", event=EVENT, attribution=EXACT, key=KEY)
     assert [(one.rule, one.target, one.state) for one in found] == [
         ("shop", "prod", DeliveryState.WAITING),
         ("shop", "hook", DeliveryState.WAITING),
@@ -48,15 +49,17 @@ def test_one_for_each_target_of_each_matching_rule() -> None:
 
 def test_ids_follow_from_the_push() -> None:
     """The same push brings the same ids; another push, rule or target another, of letters and digits only."""
-    first = delivery_id("main", EVENT, "shop", "prod")
+    first = delivery_id(KEY, "main", EVENT, "shop", "prod")
     others = [
-        delivery_id("edge", EVENT, "shop", "prod"),
-        delivery_id("main", replace(EVENT, sha256="cd"), "shop", "prod"),
-        delivery_id("main", EVENT, "all", "prod"),
-        delivery_id("main", EVENT, "shop", "hook"),
+        delivery_id(KEY, "edge", EVENT, "shop", "prod"),
+        delivery_id(KEY, "main", replace(EVENT, sha256="cd"), "shop", "prod"),
+        delivery_id(KEY, "main", EVENT, "all", "prod"),
+        delivery_id(KEY, "main", EVENT, "shop", "hook"),
     ]
-    assert first == delivery_id("main", EVENT, "shop", "prod")
-    assert len({first, *others}) == 5
+    assert first == delivery_id(KEY, "main", EVENT, "shop", "prod")
+    # Without the key nobody can see whether a push that he guesses was that one.
+    others.append(delivery_id(b"another key", "main", EVENT, "shop", "prod"))
+    assert len({first, *others}) == 6
     assert first.startswith("dlv_")
     assert first.removeprefix("dlv_").isalnum()
 
@@ -76,13 +79,13 @@ def test_what_starts_nothing(change: dict[str, object]) -> None:
     """Reads, blobs, and children pushed by digest."""
     event = replace(EVENT, **change)  # type: ignore[arg-type]  # a column of the table
     assert not starts_deployments(event)
-    assert deliveries(RULES, source="main", event=event, attribution=EXACT) == ()
+    assert deliveries(RULES, source="main", event=event, attribution=EXACT, key=KEY) == ()
 
 
 def test_what_is_not_accounted_for_is_refused() -> None:
     """The delivery is there, refused with its reason, so that it can be told why nothing was deployed."""
     lost = Attribution(Verdict.UNATTRIBUTED, Reason.RECORD_LOST)
-    found = deliveries(RULES, source="main", event=EVENT, attribution=lost)
+    found = deliveries(RULES, source="main", event=EVENT, attribution=lost, key=KEY)
     assert {(one.state, one.reason) for one in found} == {
         (DeliveryState.REFUSED, "the push is not tied to a token: unattributed/record_lost")
     }
