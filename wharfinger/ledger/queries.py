@@ -1,7 +1,7 @@
 """Reading the ledger for people: what a reference names, and the chain issuance → push → deliveries around it. Writes nothing.
 
 A reference is a digest or its beginning, ``repository:tag``, a token, event or delivery id, a number of the log, or the
-the SHA-256 of what came and had no id of its own; the chain is walked both ways from it.
+SHA-256 of what came and had no id of its own; the chain is walked both ways from it.
 """
 
 import re
