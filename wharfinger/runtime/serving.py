@@ -110,7 +110,8 @@ def load_pair(context: ssl.SSLContext, tls: TlsSettings) -> None:
 
 def storable(text: str, *, limit: int) -> str:
     """A header's text as records may hold it: cut, and its bytes that are no UTF-8, which aiohttp hides in it, replaced."""
-    return text[:limit].encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    kept = text[:limit]
+    return kept if kept.isascii() else kept.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
 async def _serve(  # noqa: PLR0917 - run's own arguments, passed on
