@@ -1,13 +1,17 @@
 """Records a second that one settle worker writes, on a ledger that grows: attribution, log leaf, every index, synced commits.
 
-The worker is the real one, started on a backlog; its own log says when each batch was committed.
+The worker is the real one, started on a backlog; its own log says when each batch was committed. At each size of the ledger it
+is asked what people ask.
 """
 
 import argparse
 import json
-from collections.abc import Iterator
+import random
+import re
+import time
+from collections.abc import Iterator, Mapping
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Final
@@ -15,13 +19,21 @@ from typing import Final
 import redis
 from machine import Watch, cpu_s
 from programs import House, house, program, store, wait_for, wharfinger
-from report import remark, table, title
+from report import ms, percentile, remark, table, title
 from sampling import sample
-from traffic import EVENTS_A_TOKEN, RECORDS_A_TOKEN, Traffic
+from traffic import ACCOUNTS, EVENTS_A_TOKEN, RECORDS_A_TOKEN, REPOSITORIES, Traffic
+
+from wharfinger.ledger.database import Database
+from wharfinger.ledger.log import read_tree
+from wharfinger.ledger.reading import read_records
+from wharfinger.ledger.search import Criteria, search
 
 BACKLOG: Final = 2_000
 """Tokens of one measurement, each with its events."""
 SIZES: Final = (0, 100_000)
+QUESTIONS: Final = 40
+"""Of each kind."""
+ABSENT: Final = "sha256:" + "0" * 64
 PROFILE_S: Final = 4
 
 PARTS: Final = (
@@ -44,11 +56,12 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """How fast a backlog was settled."""
+    """How fast a backlog was settled, and how long questions took then, in seconds."""
 
     before: int
     a_second: float
     a_cpu_second: float
+    asked: Mapping[str, list[float]] = field(default_factory=dict)
 
 
 def batches(log: Path, after_byte: int) -> list[Batch]:
@@ -86,8 +99,40 @@ def grow(home: House, client: redis.Redis, traffic: Traffic, sizes: tuple[int, .
             step = min(BACKLOG, -(-(size - records) // RECORDS_A_TOKEN))
             settle(home, client, traffic, before=records, tokens=step)
             records += step * RECORDS_A_TOKEN
-        yield settle(home, client, traffic, before=records)
+        pace = settle(home, client, traffic, before=records)
+        yield replace(pace, asked=ask(home))
         records += BACKLOG * RECORDS_A_TOKEN
+
+
+def questions(database: Database, chance: random.Random) -> dict[str, Criteria]:
+    """What is asked, each time about somebody or something else."""
+    account = f"user{chance.randrange(ACCOUNTS):02}"
+    repository = f"team/app{chance.randrange(REPOSITORIES):03}"
+    with database.reading() as connection:
+        at = chance.randrange(read_tree(connection).size)
+        (some,) = read_records(connection, database.words, [at])
+    return {
+        "account": Criteria(account=account),
+        "account, the last hour": Criteria(account=account, since_ms=time.time_ns() // 1_000_000 - 3_600_000),
+        "repository, the last hour": Criteria(repositories=repository.__eq__, since_ms=time.time_ns() // 1_000_000 - 3_600_000),
+        "digest": Criteria(digest=some.record.digest or ABSENT),
+        "token": Criteria(jti=some.record.jti),
+        "repositories, a pattern of a tenth": Criteria(repositories=re.compile(rf"team/app{at % 4}{at % 10}\d").fullmatch),
+        "verdict, which few have": Criteria(verdicts=("forged",)),
+    }
+
+
+def ask(home: House) -> dict[str, list[float]]:
+    """Seconds for a page of 100 of each kind of question."""
+    taken: dict[str, list[float]] = {}
+    with closing(Database(home.ledger_url, create=False)) as database:
+        chance = random.Random(1)
+        for _ in range(QUESTIONS):
+            for name, criteria in questions(database, chance).items():
+                began = time.perf_counter()
+                search(database, criteria)
+                taken.setdefault(name, []).append(time.perf_counter() - began)
+    return taken
 
 
 def profile(home: House, client: redis.Redis, traffic: Traffic) -> list[tuple[str, str]]:
@@ -117,6 +162,10 @@ def main() -> None:
     rows = [(f"{pace.before:,}", f"{pace.a_second:,.0f}", f"{pace.a_cpu_second:,.0f}") for pace in paces]
     table(("records in the ledger before", "records a second", "a second of its own CPU"), rows)
     remark(f"The ledger's file takes {size / (paces[-1].before + BACKLOG * RECORDS_A_TOKEN):,.0f} bytes a record.")
+    table(
+        ("a page of 100 records by", *(f"p95 ms at {pace.before:,}" for pace in paces)),
+        [(name, *(ms(percentile(pace.asked[name], 95)) for pace in paces)) for name in paces[0].asked],
+    )
     if parts:
         table(("where the worker's time goes", "% of samples"), parts)
 
