@@ -20,7 +20,7 @@ check: $(VENV)/.dev ## format, lint, import contracts, types, unit tests with co
 	$(BIN)/ruff check .
 	$(BIN)/lint-imports
 	$(BIN)/mypy
-	$(BIN)/pytest -q -m "not real" --cov=wharfinger.wire --cov=wharfinger.policy --cov=authsvc.decide --cov=notifier.decide \
+	$(BIN)/pytest -q -n auto -m "not real" --cov=wharfinger.wire --cov=wharfinger.policy --cov=authsvc.decide --cov=notifier.decide \
 	  --cov=workers.decide --cov-branch --cov-report=term:skip-covered --cov-fail-under=$(COVERAGE)
 COVERAGE := 100
 
