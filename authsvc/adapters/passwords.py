@@ -2,7 +2,8 @@
 
 Clients fetch a token for nearly every step, containerd twice with the same password, one with a stale password for ever: equal
 compares that run at once share one, and what came of one is remembered for a minute under a key of this process, never the
-password itself.
+password itself. What matched is remembered on for as long as it is used: the same two things cannot differ later, and comparing
+them again each minute would let all who use that password wait.
 """
 
 import asyncio
@@ -10,7 +11,7 @@ import hashlib
 import os
 import secrets
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
@@ -28,8 +29,11 @@ _NOBODYS: Final = b"$2b$10$" + b"N" * 21 + b"u" + b"N" * 31
 class BcryptPool:
     """The port ``PasswordCheck``. ``compare``: what runs in the threads."""
 
-    def __init__(self, compare: Callable[[bytes, bytes], bool] | None = None) -> None:
+    def __init__(
+        self, compare: Callable[[bytes, bytes], bool] | None = None, *, clock_s: Callable[[], float] = time.monotonic
+    ) -> None:
         self._compare = compare or compare_bcrypt
+        self._clock_s = clock_s
         self._threads = ThreadPoolExecutor(min(4, os.cpu_count() or 1), thread_name_prefix="bcrypt")
         self._key = secrets.token_bytes(32)
         self._running: dict[bytes, asyncio.Future[bool]] = {}
@@ -40,9 +44,9 @@ class BcryptPool:
     async def matches(self, password: bytes, hashed: bytes) -> bool:
         """Whether a password is the one of a hash."""
         name = self._name(password, hashed)
-        if _remembered(self._matched, name):
+        if self._is_known(name):
             return True
-        if _remembered(self._differed, name):
+        if self._differed.get(name, 0.0) > self._clock_s():
             return False
         running = self._running.get(name)
         if running is None:
@@ -53,12 +57,12 @@ class BcryptPool:
             running.add_done_callback(lambda _: self._running.pop(name, None))
         # Shielded: one client that gives up does not take the answer from the others.
         matched = await asyncio.shield(running)
-        _remember(self._matched if matched else self._differed, name)
+        self._remember(self._matched if matched else self._differed, name)
         return matched
 
     def remembers(self, password: bytes, hashed: bytes) -> bool:
-        """Whether that pair matched within REMEMBERED_S."""
-        return _remembered(self._matched, self._name(password, hashed))
+        """Whether that pair matched, or was asked about since, within REMEMBERED_S."""
+        return self._is_known(self._name(password, hashed))
 
     def waiting(self) -> int:
         """How many compares run, or wait to."""
@@ -68,20 +72,24 @@ class BcryptPool:
         """Let the threads go."""
         self._threads.shutdown(wait=False, cancel_futures=True)
 
+    def _is_known(self, name: bytes) -> bool:
+        now_s, until_s = self._clock_s(), self._matched.get(name, 0.0)
+        if until_s - now_s < REMEMBERED_S / 2:  # else it need not be written down anew
+            if until_s <= now_s:
+                return False
+            self._remember(self._matched, name)
+        return True
+
+    def _remember(self, known: dict[bytes, float], name: bytes) -> None:
+        # The oldest stands first: what is put again goes to the end.
+        known.pop(name, None)
+        while len(known) >= MAX_REMEMBERED:
+            del known[next(iter(known))]
+        known[name] = self._clock_s() + REMEMBERED_S
+
     def _name(self, password: bytes, hashed: bytes) -> bytes:
         # Of the stored hash too: a changed password is forgotten at once.
         return hashlib.blake2b(len(hashed).to_bytes(4) + hashed + password, key=self._key, digest_size=32).digest()
-
-
-def _remembered(known: Mapping[bytes, float], name: bytes) -> bool:
-    until = known.get(name)
-    return until is not None and until > time.monotonic()
-
-
-def _remember(known: dict[bytes, float], name: bytes) -> None:
-    while len(known) >= MAX_REMEMBERED:
-        del known[next(iter(known))]
-    known[name] = time.monotonic() + REMEMBERED_S
 
 
 def compare_bcrypt(password: bytes, hashed: bytes) -> bool:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import bcrypt
 import pytest
 
-from authsvc.adapters.passwords import MAX_REMEMBERED, MAX_WAITING, BcryptPool
+from authsvc.adapters.passwords import MAX_REMEMBERED, MAX_WAITING, REMEMBERED_S, BcryptPool
 from authsvc.decide.credentials import costs, dummy_hash
 from authsvc.errors import Unavailable
 from authsvc.ports import PasswordCheck
@@ -141,4 +141,26 @@ async def test_what_is_remembered_is_bounded() -> None:
     for number in range(MAX_REMEMBERED):
         assert await pool.matches(b"%d" % number, b"%d" % number)
     assert not pool.remembers(b"s3cret", b"s3cret")
+    pool.close()
+
+
+async def test_how_long_it_is_remembered() -> None:
+    """What matched, for a minute after it was asked about last; what differed, for a minute and no longer."""
+    now_s, compared = [1_000.0], list[bytes]()
+
+    def compare(password: bytes, hashed: bytes) -> bool:
+        compared.append(password)
+        return password == hashed
+
+    pool = BcryptPool(compare, clock_s=lambda: now_s[0])
+    for _ in range(10):
+        assert await pool.matches(b"right", b"right")
+        assert not await pool.matches(b"wrong", b"right")
+        now_s[0] += 0.9 * REMEMBERED_S
+    assert (compared.count(b"right"), compared.count(b"wrong")) == (1, 5)
+    assert pool.remembers(b"right", b"right")
+    now_s[0] += REMEMBERED_S
+    assert not pool.remembers(b"right", b"right")
+    assert await pool.matches(b"right", b"right")
+    assert compared.count(b"right") == 2
     pool.close()
