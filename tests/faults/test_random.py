@@ -21,7 +21,7 @@ import redis
 
 from tests.faults.conftest import Tell
 from tests.faults.station import SETTLED_S, Station, Stream, assert_nothing_lost, ledger_locked, pushing, station_in
-from tests.real.conftest import wait_until
+from tests.real.conftest import need, wait_until
 
 pytestmark = pytest.mark.real
 
@@ -136,8 +136,7 @@ def small_disk(folder: Path) -> Iterator[Path]:
 @pytest.fixture
 def station(tmp_path: Path) -> Iterator[Station]:
     """The whole house, on a disk that can be filled."""
-    if os.geteuid() != 0:
-        pytest.skip("only root mounts a disk")
+    need("mount", root=True)
     with small_disk(tmp_path / "house") as folder:
         for name in ("up.log", "registry.log"):
             # What is read here of the programs must not be cut off by a full disk.
