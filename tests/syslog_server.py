@@ -47,7 +47,7 @@ class SyslogServer:
 
     def records(self) -> list[dict[str, Any]]:
         """The JSON of every message."""
-        return [json.loads(one.partition(b"] ")[2]) for one in list(self.messages)]
+        return [json.loads(one.split(b" ", 8)[8]) for one in list(self.messages)]
 
     def _accept(self, listener: socket.socket) -> None:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
