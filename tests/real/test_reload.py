@@ -131,15 +131,18 @@ def test_without_a_section_there_is_no_notifier(changing: House) -> None:
     """Nothing listens for nobody's events, and that is logged; with the section it is back. Warnings are logged too."""
     good = (changing.folder / "wharfinger.yml").read_text()
     wordy = good[: good.index("\nnotifier:")].replace("expiration: 900", "expiration: 90000") + "\n"
-    before = len(events(changing, "child.removed"))
+    before, reloaded = len(events(changing, "child.removed")), len(events(changing, "configuration.reloaded"))
     rewrite(changing, lambda _text: wordy)
+    every_process_follows(changing, "configuration.reloaded", reloaded)
     wait_until("its end", lambda: len(events(changing, "child.removed")) > before)
     wait_until("its port", lambda: not answers(f"http://127.0.0.1:{changing.ports.notifier}/readyz"))
     assert events(changing, "notifier.not_started")
     line = good.splitlines().index("  expiration: 900             # seconds") + 1
     told = [(one["service"], one["key"], one["line"]) for one in events(changing, "configuration.warning")]
     assert told.count(("up", "token.expiration", line)) == 1
+    reloaded = len(events(changing, "configuration.reloaded"))
     rewrite(changing, lambda _text: good)
+    every_process_follows(changing, "configuration.reloaded", reloaded)
     wait_until("the notifier", lambda: answers(f"http://127.0.0.1:{changing.ports.notifier}/readyz"))
 
 
