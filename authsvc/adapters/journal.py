@@ -21,6 +21,7 @@ from typing import Final
 
 from authsvc.decide.journal import Damaged, JournalEntry, read, written
 from authsvc.errors import Misconfigured, Unavailable
+from wharfinger.runtime.disk import sync_folder
 
 SUFFIX: Final = ".journal"
 DAMAGED_SUFFIX: Final = ".damaged"
@@ -73,7 +74,7 @@ class JournalFile:
             if _lock(descriptor, path):
                 made = cls(path, descriptor, 0)
                 try:
-                    _sync_folder(folder)
+                    sync_folder(folder)
                 except OSError:
                     made.remove()
                     raise
@@ -317,14 +318,6 @@ def _lock(descriptor: int, path: Path) -> bool:
         return os.path.samestat(os.fstat(descriptor), path.stat())
     except (BlockingIOError, FileNotFoundError):
         return False
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _used(folder: Path) -> int:

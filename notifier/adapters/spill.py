@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import BinaryIO, Final
 
 from notifier.errors import Unavailable
+from wharfinger.runtime.disk import sync_folder
 
 RECOUNT_EVERY: Final = 100
 """Files between two counts of the folder, for it may have other writers; settle removes files without telling, too."""
@@ -98,11 +99,7 @@ def _keep(folder: Path, name: str, file: BinaryIO) -> None:
         os.fsync(file.fileno())
         file.close()
         (folder / f"{name}.part").rename(folder / name)
-        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        sync_folder(folder)
     except OSError as error:
         raise Unavailable(f"the spill folder {folder} keeps no file: {error.strerror}") from error
 

@@ -16,6 +16,8 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
 
+from wharfinger.runtime.disk import sync_folder
+
 RSA_BITS: Final = 2_048
 VALID_DAYS: Final = 3_650
 """Ten years: registries trust this very certificate, so its end is an outage, and renewal a deliberate act."""
@@ -100,11 +102,7 @@ def write_new(file: Path, content: bytes, *, mode: int = 0o600) -> bool:
     finally:
         part.unlink()
     # The name too is on disk before anybody relies on it: a crash just after must not bring forth another key.
-    folder = os.open(file.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    sync_folder(file.parent)
     return True
 
 

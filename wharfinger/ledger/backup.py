@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from wharfinger.ledger.errors import LedgerUnavailable
+from wharfinger.runtime.disk import sync_folder
 
 PAGES: Final = 2_000
 """Copied at a time, eight megabytes: progress is told after each."""
@@ -44,7 +45,7 @@ def back_up(source: Path, target: Path, *, told: Told = lambda _done, _total: No
         # Never over another's file, which may have come meanwhile.
         os.link(part, target)
         part.unlink()
-        _sync(target.parent)
+        sync_folder(target.parent)
     except (sqlite3.Error, OSError) as error:
         raise LedgerUnavailable(f"cannot copy {source} to {target}: {error}") from error
 

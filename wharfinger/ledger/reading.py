@@ -36,8 +36,9 @@ class Stored:
         """Whose it is, for people; empty when it is nobody's."""
         if self.erased:
             return ERASED
-        unknown = self.record.kind in OF_NOBODY or self.record.kind is RecordKind.QUARANTINE
-        return self.record.personal.account or ("" if unknown else ANONYMOUS)
+        of_the_trail = self.record.kind is RecordKind.ALARM and not self.record.source
+        nobodys = self.record.kind in OF_NOBODY or self.record.kind is RecordKind.QUARANTINE or of_the_trail
+        return self.record.personal.account or ("" if nobodys else ANONYMOUS)
 
 
 def read_records(connection: Connection, words: Words, seqs: Iterable[int]) -> list[Stored]:

@@ -3,7 +3,6 @@
 Never to standard output, whatever fails: there it would be taken for the service's own log.
 """
 
-import contextlib
 import fcntl
 import os
 import select
@@ -13,11 +12,12 @@ import struct
 import termios
 import time
 from collections.abc import Sequence
-from pathlib import Path
+from contextlib import suppress
 from typing import Final
 
 from wharfinger.ledger.formats import Format, alarms, line
 from wharfinger.ledger.reading import Stored
+from wharfinger.runtime.disk import sync_folder
 from wharfinger.runtime.settings import FileForward, Forward, SyslogForward
 from workers.decide.syslog import Said, frame
 from workers.errors import Unavailable
@@ -52,13 +52,16 @@ class FileSink:
         except OSError as error:
             raise Unavailable(f"{self._file}: {error.strerror}") from error
         try:
-            _write(handle, _end_line(handle) + text)
+            size = os.fstat(handle).st_size
+            _write(handle, _end_line(handle, size) + text)
             os.fsync(handle)
+            if not size:
+                with suppress(OSError):  # a folder that we may write to, and not read
+                    sync_folder(self._file.parent)
         except OSError as error:
             raise Unavailable(f"{self._file}: {error.strerror}") from error
         finally:
             os.close(handle)
-        _sync_folder(self._file.parent)
 
     def close(self) -> None:
         """Nothing stays open."""
@@ -115,20 +118,9 @@ def _write(handle: int, data: bytes) -> None:
         data = data[os.write(handle, data) :]
 
 
-def _end_line(handle: int) -> bytes:
+def _end_line(handle: int, size: int) -> bytes:
     """What ends a line that was cut off, if there is one."""
-    size = os.fstat(handle).st_size
     return b"\n" if size and os.pread(handle, 1, size - 1) != b"\n" else b""
-
-
-def _sync_folder(folder: Path) -> None:
-    # A new file's name must be on disk too.
-    with contextlib.suppress(OSError):
-        handle = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
 
 
 def _closed(connection: ssl.SSLSocket) -> bool:

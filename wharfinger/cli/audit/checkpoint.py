@@ -21,6 +21,7 @@ from wharfinger.ledger.checkpoints import key_problem, make_checkpoint, newest
 from wharfinger.ledger.database import Database
 from wharfinger.ledger.log_keys import LogKeys
 from wharfinger.ledger.note import MalformedNote, Signer, cosigned_at
+from wharfinger.runtime.disk import sync_folder
 from workers.adapters.http import request
 from workers.adapters.registry import endpoint_of
 from workers.errors import Unavailable
@@ -125,12 +126,4 @@ def append_once(note: bytes, file: Path) -> None:
     finally:
         os.close(descriptor)
     if not size:
-        _sync_folder(file.parent)
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        sync_folder(file.parent)

@@ -7,7 +7,7 @@ from typing import Final
 import click
 
 from wharfinger.cli.audit.opening import open_ledger
-from wharfinger.cli.loading import Place, placed, settings_or_exit
+from wharfinger.cli.loading import UNREAD, Place, placed, settings_or_exit
 from wharfinger.ledger.forwarding import positions
 from wharfinger.ledger.log import read_tree
 
@@ -20,7 +20,7 @@ EXIT_BEHIND: Final = 1
 @placed
 def command(place: Place, *, as_json: bool) -> None:
     """Tell of each forward how many records it has handed over, and how many are left. Exits with 1 when any are."""
-    names = [one.name for one in settings_or_exit(place).workers.forwards]
+    names = [one.name for one in settings_or_exit(place, outcome=UNREAD).workers.forwards]
     with open_ledger(place) as database, database.reading() as connection:
         size, reached = read_tree(connection).size, positions(connection)
     told = [{"forward": name, "handed_over": reached.get(name, 0), "left": size - reached.get(name, 0)} for name in names]

@@ -1,5 +1,6 @@
 """``forward``: other systems that get the trail as it grows, a SIEM or a file that is read by one."""
 
+from pathlib import Path
 from typing import Final
 
 from wharfinger.runtime.configuration.texts import NAME, parse_address
@@ -18,7 +19,7 @@ def read_forward(top: Section) -> tuple[Forward, ...]:
         form = section.choice("format", ForwardForm, ForwardForm.JSONL)
         file = section.path_of("file", watched=False)
         server = section.parsed("syslog", _parse_server, f"write HOST or HOST:PORT ({SYSLOG_PORT} else)", default=None)
-        ca_file, pair = section.path_of("ca_file"), _pair(section)
+        ca_file, pair = _file(section, "ca_file"), _pair(section)
         section.done()
         if section.has("file") == section.has("syslog"):
             section.fault("syslog", "a forward goes to one of file and syslog", "write syslog: HOST:6514, or file: PATH")
@@ -49,11 +50,16 @@ def _parse_server(text: str) -> Address | None:
 
 
 def _pair(section: Section) -> TlsPair | None:
-    certificate, key = section.path_of("certificate"), section.path_of("key")
-    if (certificate is None) != (key is None):
+    certificate, key = _file(section, "certificate"), _file(section, "key")
+    if certificate is not None and key is not None:
+        return TlsPair(certificate, key)
+    if certificate is not None or key is not None:
         section.fault("certificate" if certificate is None else "key", "is missing beside the other", "name both, or neither")
-        return None
-    for name, file in (("ca_file", section.path_of("ca_file")), ("certificate", certificate), ("key", key)):
-        if file is not None:
-            section.require_file(name, file, "correct the path, or make it readable for Wharfinger")
-    return None if certificate is None or key is None else TlsPair(certificate, key)
+    return None
+
+
+def _file(section: Section, name: str) -> Path | None:
+    file = section.path_of(name)
+    if file is not None:
+        section.require_file(name, file, "correct the path, or make it readable for Wharfinger")
+    return file

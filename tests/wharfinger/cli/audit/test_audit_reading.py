@@ -16,6 +16,7 @@ from wharfinger.cli.audit.criteria import moment_ms
 from wharfinger.cli.main import main
 from wharfinger.cli.templates import Ports
 from wharfinger.ledger.database import Database
+from wharfinger.ledger.reading import Stored
 from wharfinger.ledger.record import AuditRecord, Personal, RecordKind
 from wharfinger.ledger.settlement import commit
 from wharfinger.ledger.values import Entry
@@ -168,3 +169,21 @@ def test_a_ledger_that_is_not_there(tmp_path: Path) -> None:
     found = run(tmp_path, "search")
     assert (found.exit_code, "start `wharfinger up`" in found.output) == (3, True)
     assert not (tmp_path / "ledger.db").exists()
+
+
+@pytest.mark.parametrize(
+    ("kind", "source", "account", "who"),
+    [
+        (RecordKind.EVENT, "main", "zoe", "zoe"),
+        (RecordKind.EVENT, "main", "", "anonymous"),
+        (RecordKind.REFUSAL, "", "", "anonymous"),
+        (RecordKind.ALARM, "main", "", "anonymous"),
+        (RecordKind.ALARM, "", "", ""),
+        *((kind, "main", "", "") for kind in (RecordKind.QUARANTINE, RecordKind.ERASURE, RecordKind.PRUNING, RecordKind.GAP)),
+    ],
+)
+def test_whose_a_record_is(kind: RecordKind, source: str, account: str, who: str) -> None:
+    """Anonymous is a client that did not say who it is; what no client did is nobody's, a fault of the trail too."""
+    record = AuditRecord(kind=kind, recorded_at=NOW_MS, source=source, personal=Personal(account=account))
+    assert Stored(0, record, b"s").who == who
+    assert Stored(0, record, None).who == "erased"
