@@ -61,6 +61,7 @@ def test_a_settle_worker_stopped_with_a_batch_in_hand(station: Station, tell: Te
         stream.reach(20)
         settle = station.pid("settle")
         with ledger_locked(station):
+            stream.push()  # the others may all be done before the lock was to be had
             wait_until("a batch in hand", lambda: pending(store, settle))
             os.kill(settle, signal.SIGSTOP)
             taken = pending(store, settle)

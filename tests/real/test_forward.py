@@ -37,8 +37,9 @@ class Forwarding:
 
     def in_file(self) -> list[int]:
         """Numbers of the records in the file; a line that a kill cut off has none."""
-        found = []
-        for line in (self.house.folder / "audit.jsonl").read_text().splitlines():
+        found: list[int] = []
+        file = self.house.folder / "audit.jsonl"
+        for line in file.read_text().splitlines() if file.exists() else ():
             try:
                 found.append(int(json.loads(line)["seq"]))
             except ValueError:
