@@ -74,15 +74,6 @@ def note(connection: Connection, words: Words, appended: Sequence[Appended], *, 
         append(connection, words, [(gap, b"") for gap in gaps])
 
 
-def read(connection: Connection, words: Words) -> list[Instance]:
-    """Every process that was ever heard."""
-    rows = connection.execute(select(schema.instances)).all()
-    texts = words.texts(
-        connection, {number for row in rows for number in (row.source, row.instance_id)}, epoch=read_tree(connection).epoch
-    )
-    return [Instance(texts[row.source], texts[row.instance_id], row.first_at, row.last_at) for row in rows]
-
-
 def last_heard(connection: Connection, words: Words) -> dict[str, int]:
     """When each registry that was ever heard was so last, whichever process of it."""
     table = schema.instances.c

@@ -7,11 +7,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
+from sqlalchemy import select
+
 from tests.wharfinger.ledger.crashes import killed_at
 from tests.wharfinger.ledger.test_settlement import NOW, push
-from wharfinger.ledger import instances
+from wharfinger.ledger import instances, schema
 from wharfinger.ledger.database import Database
-from wharfinger.ledger.log import Appended
+from wharfinger.ledger.log import Appended, read_tree
 from wharfinger.ledger.search import Criteria, search
 from wharfinger.ledger.settlement import commit
 from wharfinger.ledger.values import Entry
@@ -35,7 +37,10 @@ def test_the_first_process_is_no_gap(ledger: Database) -> None:
     commit(ledger, [heard("e4", "i1")], now_ms=NOW + 5)
     assert gaps(ledger) == []
     with ledger.reading() as connection:
-        known = {(one.source, one.instance_id): (one.first_at, one.last_at) for one in instances.read(connection, ledger.words)}
+        rows = connection.execute(select(schema.instances)).all()
+        named = {number for row in rows for number in (row.source, row.instance_id)}
+        texts = ledger.words.texts(connection, named, epoch=read_tree(connection).epoch)
+        known = {(texts[row.source], texts[row.instance_id]): (row.first_at, row.last_at) for row in rows}
     assert known == {("main", "i1"): (NOW, NOW + 5), ("other", "i2"): (NOW, NOW)}
 
 
