@@ -5,7 +5,6 @@ a request that runs is answered by the old, the next one by the new. A faulty fi
 """
 
 import asyncio
-import secrets
 import signal
 import time
 from collections.abc import AsyncIterator, Callable
@@ -21,6 +20,7 @@ from authsvc.adapters.attempts import SharedAttempts
 from authsvc.adapters.command_auth import CommandAuthenticator, CommandAuthorizer, Program
 from authsvc.adapters.journal import Journal
 from authsvc.adapters.measured import MeasuredPasswords
+from authsvc.adapters.nonces import SystemNonces
 from authsvc.adapters.passwords import BcryptPool
 from authsvc.adapters.signing import TokenSigner
 from authsvc.adapters.spool import Replay, Spool
@@ -36,9 +36,10 @@ from authsvc.issue import Issue, Rules
 from authsvc.metrics import RELOADS
 from authsvc.ports import Authenticator, Authorizer, PasswordCheck, Ping
 from wharfinger.policy import CompileError, compile_acl
+from wharfinger.runtime.bounded import DIRECT
 from wharfinger.runtime.configuration import Loaded
 from wharfinger.runtime.errors import Misconfigured as CannotServe
-from wharfinger.runtime.log import Log, to_stderr
+from wharfinger.runtime.log import Log, by_turns, to_stderr
 from wharfinger.runtime.metrics import Meter
 from wharfinger.runtime.serving import EXIT_MISCONFIGURED, load_pair, run, tls_context
 from wharfinger.runtime.settings import AuthSettings, OnStoreFailure, SubjectForm
@@ -47,6 +48,8 @@ from wharfinger.wire.jti import JtiKeys
 from wharfinger.wire.names import Subject
 from wharfinger.wire.subject import format_subject
 
+NAME: Final = "auth"
+"""In the log."""
 FLUSH_S: Final = 5.0
 
 Read = Callable[[], Loaded]
@@ -55,7 +58,7 @@ Read = Callable[[], Loaded]
 
 def serve(settings: AuthSettings, read: Read, *, meter: Meter, shared: bool = False) -> int:
     """Serve until a signal; the process's exit code. ``shared``: other processes listen on the same address."""
-    log = to_stderr("auth")
+    log = to_stderr(NAME)
     meter.begin()
     try:
         tls = tls_context(settings.server.tls)
@@ -83,6 +86,7 @@ class Service:
 
     def build(self) -> web.Application:
         """The application, inside a running loop. Stops in reverse: the last sums are recorded before Redis is let go."""
+        self._log = by_turns(NAME, asyncio.get_running_loop())
         client = connect(self._settings.redis_url)
         recorder = connect(self._settings.redis_url, waits=True)
         batches, bcrypt = Batches(recorder, self._meter), BcryptPool()
@@ -100,7 +104,7 @@ class Service:
             issuances=spool if spools else RedisIssuances(batches),
             refusals=spool if spools else RedisRefusals(batches),
             clock=_now_ms,
-            nonces=secrets.randbits,
+            nonces=SystemNonces(),
             sums=RefusalSums(),
             log=self._log,
         )
@@ -137,7 +141,9 @@ class Service:
 
         app = web.Application(client_max_size=0)
         pings = {"redis_or_journal": ping_or_spool} if spools else {"redis": ping}
-        app.add_routes(Endpoints(serving, pings=pings, meter=self._meter, log=self._log).routes())
+        endpoints = Endpoints(serving, pings=pings, meter=self._meter, log=self._log)
+        app.add_routes(endpoints.routes())
+        app[DIRECT] = endpoints.direct()
         app.cleanup_ctx.append(life)
         return app
 

@@ -4,9 +4,10 @@ Clients never see 403; less access is 200 with fewer actions. Error texts never 
 """
 
 import asyncio
+import json
 import time
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Final, assert_never
 
 from aiohttp import ClientPayloadError, web
@@ -18,10 +19,12 @@ from authsvc.errors import Unavailable
 from authsvc.issue import Client, Denied, Issue, Issued
 from authsvc.metrics import BACKOFF_SECONDS, KEY_EXPIRY, POLICY, REFUSALS, REQUEST_SECONDS, REQUESTS
 from authsvc.ports import Ping
+from wharfinger.runtime.direct import Answering, Reply
 from wharfinger.runtime.log import Log, place_of
 from wharfinger.runtime.metrics import CONTENT_TYPE, Meter, Told
+from wharfinger.runtime.plain import PlainGet
 from wharfinger.runtime.serving import storable
-from wharfinger.runtime.settings import RealIp, ServerSettings
+from wharfinger.runtime.settings import ServerSettings
 from wharfinger.wire.codec import encode
 
 PATHS: Final = ("/auth", "/auth/token")
@@ -31,11 +34,17 @@ RETRY_AFTER_S: Final = 1
 HSTS: Final = "max-age=63072000; includeSubDomains"
 MAX_ADDRESS: Final = 64
 """Characters kept of what a header claims to be an address."""
-_HEADERS: Final[Mapping[str, str]] = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+_NOT_KEPT: Final = ("Cache-Control", "no-store")
+_NOT_SNIFFED: Final = ("X-Content-Type-Options", "nosniff")
+_JSON: Final = ("Content-Type", "application/json; charset=utf-8")
+_TEXT: Final = ("Content-Type", "text/plain; charset=utf-8")
+_ISSUED: Final = (("Content-Type", "application/json"), _NOT_KEPT)
 
 _READ: Final = ("GET", "HEAD")
 
-Answer = Callable[[web.Request], Awaitable[web.Response]]
+Fields = Mapping[str, Sequence[str]]
+"""A request's headers: values by name in small letters."""
+Answer = Callable[[web.Request], Awaitable[Reply]]
 
 
 @dataclass(slots=True)
@@ -60,7 +69,6 @@ class Endpoints:
         body_timeout_s: float = BODY_TIMEOUT_S,
     ) -> None:
         self._serving = serving
-        self._body_timeout_s = body_timeout_s
         self._pings = pings
         self._meter = meter
         self._log = log
@@ -80,57 +88,82 @@ class Endpoints:
         routes = [web.route("*", path, self._finishing(answer, methods)) for path, (methods, answer) in known.items()]
         return [*routes, web.route("*", "/{rest:.*}", self._finishing(_not_found))]
 
-    def _finishing(self, answer: Answer, methods: tuple[str, ...] = ()) -> Answer:
+    def direct(self) -> Mapping[str, Answering]:
+        """What answers plain requests for a token, without aiohttp."""
+        return {self._serving.server.path_prefix + path: self.plain_token for path in PATHS}
+
+    def _finishing(self, answer: Answer, methods: tuple[str, ...] = ()) -> Callable[[web.Request], Awaitable[web.Response]]:
         """An answer, with what every answer has."""
 
         async def respond(http: web.Request) -> web.Response:
             if methods and http.method not in methods:
-                response = _text(405, "Method not allowed.", {"Allow": ", ".join(methods)})
+                reply = _text(405, "Method not allowed.", ("Allow", ", ".join(methods)))
             else:
                 try:
-                    response = await answer(http)
+                    reply = await answer(http)
                 except Exception as error:  # noqa: BLE001 - the outermost frame of a request: whatever it is, it is answered
                     # The kind and the place: a text may quote what was sent.
                     self._log("request.failed", error=type(error).__name__, **place_of(error.__traceback__))
-                    response = _text(500, "Internal error.")
-            for name, value in _HEADERS.items():
-                response.headers.setdefault(name, value)
-            if self._serving.server.hsts:
-                response.headers["Strict-Transport-Security"] = HSTS
-            return response
+                    reply = _text(500, "Internal error.")
+            finished = self._finished(reply)
+            return web.Response(status=finished.status, headers=finished.headers, body=finished.body)
 
         return respond
 
-    async def token(self, http: web.Request) -> web.Response:
+    def _finished(self, reply: Reply) -> Reply:
+        always = (_NOT_SNIFFED, ("Strict-Transport-Security", HSTS)) if self._serving.server.hsts else (_NOT_SNIFFED,)
+        return replace(reply, headers=reply.headers + always)
+
+    async def token(self, http: web.Request) -> Reply:
         """GET and POST: a token, or why not."""
         began = time.monotonic()
+        return await self._counted(self._token(http, began), began)
+
+    async def plain_token(self, asked: PlainGet, peer: str) -> Reply:
+        """The same to a plain GET."""
+        began = time.monotonic()
+        return self._finished(await self._counted(self._plain_token(asked, peer, began), began))
+
+    async def _counted(self, answer: Awaitable[tuple[str, Reply]], began: float) -> Reply:
         outcome = "failed"
         try:
-            outcome, response = await self._answer(http, began)
+            outcome, reply = await answer
         finally:
             self._meter.add(REQUESTS, outcome)
             self._meter.observe(REQUEST_SECONDS, time.monotonic() - began)
-        return response
+        return reply
 
-    async def _answer(self, http: web.Request, began: float) -> tuple[str, web.Response]:
-        serving, post = self._serving, http.method == "POST"
-        client = _client(http, serving.server.real_ip)
+    async def _token(self, http: web.Request, began: float) -> tuple[str, Reply]:
+        fields: dict[str, list[str]] = {}
+        for name, value in http.headers.items():
+            fields.setdefault(name.lower(), []).append(value)
+        client = self._client(fields, http.remote or "")
+        request = client if isinstance(client, BadRequest) else await _read(http, fields, self._body_timeout_s)
+        return await self._answer(request, client, began, post=http.method == "POST")
+
+    async def _plain_token(self, asked: PlainGet, peer: str, began: float) -> tuple[str, Reply]:
+        request = read_get(asked.query, asked.fields.get("authorization", ()))
+        return await self._answer(request, self._client(asked.fields, peer), began, post=False)
+
+    async def _answer(
+        self, request: TokenRequest | BadRequest, client: Client | BadRequest, began: float, *, post: bool
+    ) -> tuple[str, Reply]:
         if isinstance(client, BadRequest):
             return "bad_request", _bad(client, oauth=post)
-        request = await _read(http, self._body_timeout_s)
         if isinstance(request, BadRequest):
             return "bad_request", _bad(request, oauth=post)
+        serving = self._serving
         try:
             outcome = await serving.issue.run(request, client)
         except Unavailable as fault:
             self._log("token.unavailable", problem=str(fault))
-            return "unavailable", _text(503, "Unavailable, try again.", {"Retry-After": str(RETRY_AFTER_S)})
+            return "unavailable", _text(503, "Unavailable, try again.", _retry_after(RETRY_AFTER_S))
         match outcome:
             case Issued(body, jti, account, granted):
                 if serving.issue.rules.log_tokens:
                     told = {"account": account, "aud": request.service, "granted": granted, "addr": client.addr}
                     self._log("token.issued", jti=jti, **told, ms=round((time.monotonic() - began) * 1_000, 1))
-                return "issued", web.Response(body=encode(body), content_type="application/json")
+                return "issued", Reply(200, _ISSUED, encode(body))
             case Denied(reason, pause_s, account):
                 self._refused(reason, pause_s)
                 self._log("token.denied", reason=reason, account=account, aud=request.service, addr=client.addr)
@@ -138,44 +171,52 @@ class Endpoints:
             case _ as never:
                 assert_never(never)
 
+    def _client(self, fields: Fields, peer: str) -> Client | BadRequest:
+        real_ip = self._serving.server.real_ip
+        addr = client_address(peer, fields.get(real_ip.header.lower(), ()) if real_ip else (), real_ip)
+        if isinstance(addr, BadRequest):
+            return addr
+        claimed = _first(fields, "x-forwarded-for").partition(",")[0].strip()
+        return Client(addr, storable(claimed, limit=MAX_ADDRESS), storable(_first(fields, "user-agent"), limit=MAX_TEXT))
+
     def _refused(self, reason: str, pause_s: int) -> None:
         self._meter.add(REFUSALS, reason)
         if pause_s:
             self._meter.observe(BACKOFF_SECONDS, pause_s)
 
-    async def key_set(self, _http: web.Request) -> web.Response:
+    async def key_set(self, _http: web.Request) -> Reply:
         """The public keys (RFC 7517), for registries that read ``jwks``."""
-        return web.json_response(self._serving.key_set, headers={"Cache-Control": "max-age=300"})
+        return _json(200, self._serving.key_set, ("Cache-Control", "max-age=300"))
 
-    async def index(self, _http: web.Request) -> web.Response:
+    async def index(self, _http: web.Request) -> Reply:
         """Who this is."""
         return _text(200, self._serving.issue.rules.issuer)
 
-    async def health(self, _http: web.Request) -> web.Response:
+    async def health(self, _http: web.Request) -> Reply:
         """Alive."""
         return _text(200, "ok")
 
-    async def ready(self, _http: web.Request) -> web.Response:
+    async def ready(self, _http: web.Request) -> Reply:
         """Every thing beside us, by name."""
         pings = {**self._pings, **self._serving.issue.rules.ready}
         found = {name: await _answers(ping) for name, ping in pings.items()}
-        return web.json_response(found, status=200 if all(found.values()) else 503)
+        return _json(200 if all(found.values()) else 503, found, _NOT_KEPT)
 
-    async def metrics(self, _http: web.Request) -> web.Response:
+    async def metrics(self, _http: web.Request) -> Reply:
         """Prometheus' text format, of every process that shares the port."""
         rules, now = self._serving.issue.rules, self._serving.issue.clock() // 1_000
         told = [Told(KEY_EXPIRY, (name,), end - now) for name, end in rules.key_ends.items()]
         if rules.policy is not None:
             told.append(Told(POLICY, (rules.policy.hash,), 1))
-        return web.Response(body=self._meter.text(told).encode(), headers={"Content-Type": CONTENT_TYPE})
+        return Reply(200, (("Content-Type", CONTENT_TYPE), _NOT_KEPT), self._meter.text(told).encode())
 
 
-async def _not_found(_http: web.Request) -> web.Response:
+async def _not_found(_http: web.Request) -> Reply:
     return _text(404, "Not found")
 
 
-async def _read(http: web.Request, timeout_s: float) -> TokenRequest | BadRequest:
-    authorization = http.headers.getall("Authorization", [])
+async def _read(http: web.Request, fields: Fields, timeout_s: float) -> TokenRequest | BadRequest:
+    authorization = fields.get("authorization", ())
     query = http.rel_url.raw_query_string
     if http.method == "GET":
         return read_get(query, authorization)
@@ -194,33 +235,36 @@ async def _read(http: web.Request, timeout_s: float) -> TokenRequest | BadReques
     return read_post(query, authorization, body if http.content_type == FORM_TYPE else b"")
 
 
-def _client(http: web.Request, real_ip: RealIp | None) -> Client | BadRequest:
-    header = http.headers.getall(real_ip.header, []) if real_ip else []
-    addr = client_address(http.remote or "", header, real_ip)
-    if isinstance(addr, BadRequest):
-        return addr
-    claimed = http.headers.get("X-Forwarded-For", "").partition(",")[0].strip()
-    agent = http.headers.get("User-Agent", "")
-    return Client(addr, storable(claimed, limit=MAX_ADDRESS), storable(agent, limit=MAX_TEXT))
-
-
-def _denied(pause_s: int, *, realm: str, post: bool) -> web.Response:
+def _denied(pause_s: int, *, realm: str, post: bool) -> Reply:
     if pause_s and not post:
-        return _text(429, f"Too many wrong passwords, try again in {pause_s} s.", {"Retry-After": str(pause_s)})
+        return _text(429, f"Too many wrong passwords, try again in {pause_s} s.", _retry_after(pause_s))
     # A POST is told 401 whatever it was: containerd goes on to GET after that, and fails pulls after anything else.
-    headers = {"WWW-Authenticate": f'Basic realm="{_quoted(realm)}"'} | ({"Retry-After": str(pause_s)} if pause_s else {})
-    return _text(401, "Auth failed.", headers)
+    challenge = ("WWW-Authenticate", f'Basic realm="{_quoted(realm)}"')
+    return _text(401, "Auth failed.", challenge, *((_retry_after(pause_s),) if pause_s else ()))
 
 
-def _bad(fault: BadRequest, *, oauth: bool) -> web.Response:
+def _bad(fault: BadRequest, *, oauth: bool) -> Reply:
     if oauth:
         # RFC 6749 section 5.2; containerd tries GET after a 400.
-        return web.json_response({"error": fault.code, "error_description": fault.problem}, status=400)
+        return _json(400, {"error": fault.code, "error_description": fault.problem}, _NOT_KEPT)
     return _text(400, f"Bad request: {fault.problem}")
 
 
-def _text(status: int, text: str, headers: Mapping[str, str] | None = None) -> web.Response:
-    return web.Response(status=status, text=text + "\n", headers=headers)
+def _text(status: int, text: str, *headers: tuple[str, str]) -> Reply:
+    return Reply(status, (_TEXT, _NOT_KEPT, *headers), f"{text}\n".encode())
+
+
+def _json(status: int, content: object, *headers: tuple[str, str]) -> Reply:
+    return Reply(status, (_JSON, *headers), json.dumps(content).encode())
+
+
+def _retry_after(seconds: int) -> tuple[str, str]:
+    return "Retry-After", str(seconds)
+
+
+def _first(fields: Fields, name: str) -> str:
+    values = fields.get(name)
+    return values[0] if values else ""
 
 
 def _quoted(text: str) -> str:

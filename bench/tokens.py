@@ -49,14 +49,15 @@ KINDS: Final[Mapping[str, tuple[tuple[str, ...], int]]] = {
 """Rows of the table: further headers, and how many repositories are asked for in turn."""
 
 PARTS: Final = (
-    ("signing: RSA or EC", r"(RSA|EC)Algorithm\.sign "),
+    ("signing: RSA or EC", r"(_sign_ec|signing\.<locals>\.<lambda>) "),
     ("signing: JSON and base64 of the token", r"authsvc/(adapters/signing|decide/token)\.py"),
     ("recording: redis-py, in batches", r"authsvc/adapters/streams\.py|\(redis/"),
     ("access list", r"wharfinger/policy/|authsvc/decide/access\.py"),
     ("reading the request", r"authsvc/decide/request\.py|wharfinger/wire/scope\.py|_read \(authsvc/endpoints"),
     ("password, credential, jti, record", r"authsvc/(issue|adapters/passwords|decide/credentials)\.py|wharfinger/wire/"),
-    ("answer of the endpoint", r"authsvc/endpoints\.py"),
-    ("aiohttp", r"\(aiohttp/"),
+    ("answer of the endpoint, metrics", r"authsvc/endpoints\.py|wharfinger/runtime/metrics\.py"),
+    ("log", r"wharfinger/runtime/log\.py"),
+    ("connection: head and answer", r"wharfinger/runtime/(direct|plain)\.py"),
     ("event loop", r""),
 )
 

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from aiohttp import web
 
 from tests.waiting import until
-from wharfinger.runtime.connections import BoundedRunner, Bounds
-from wharfinger.runtime.heads import FirstHead
+from wharfinger.runtime.bounded import BoundedRunner
+from wharfinger.runtime.connections import Bounds
 from wharfinger.runtime.log import Log, discard
 
 WAIT_S = 20.0
@@ -98,9 +98,7 @@ class Served:
     async def connect(self) -> Peer:
         """A new connection, without a network."""
         ours, theirs = socket.socketpair()
-        server = self._runner.server
-        assert server is not None
-        await asyncio.get_running_loop().connect_accepted_socket(lambda: FirstHead(server()), theirs)
+        await asyncio.get_running_loop().connect_accepted_socket(self._runner.accept, theirs)
         self._peers.append(peer := Peer(*await asyncio.open_connection(sock=ours)))
         return peer
 
@@ -116,9 +114,11 @@ class Served:
 
     async def idle(self) -> None:
         """Wait until the server's end has let every connection go."""
-        server = self._runner.server
-        assert server is not None
-        await until("the last connection's end", lambda: not server.connections)
+        await until("the last connection's end", lambda: not len(self._runner.connections))
+
+    async def stop(self) -> None:
+        """As the service does in the end."""
+        await self._runner.cleanup()
 
     def close(self) -> None:
         """Let every connection go."""

@@ -12,7 +12,8 @@ from threading import Thread
 
 from aiohttp import web
 
-from wharfinger.runtime.connections import BoundedRunner, Bounds
+from wharfinger.runtime.bounded import BoundedRunner
+from wharfinger.runtime.connections import Bounds
 from wharfinger.runtime.log import LibraryLog, Log, discard
 from wharfinger.runtime.serving import listening
 from wharfinger.runtime.settings import Address

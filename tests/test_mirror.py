@@ -42,6 +42,7 @@ ELSEWHERE = {
     "wharfinger/cli/lazy.py": "tests/wharfinger/cli/test_main.py",
     "wharfinger/cli/templates.py": "tests/wharfinger/cli/test_init.py",
     "wharfinger/cli/work.py": "tests/wharfinger/cli/test_serve.py",
+    "wharfinger/runtime/bounded.py": "tests/wharfinger/runtime/test_connections.py",
     **dict.fromkeys(
         (f"wharfinger/cli/audit/{name}.py" for name in ("criteria", "export", "follow", "lines", "opening", "search")),
         "tests/wharfinger/cli/audit/test_audit_reading.py",

@@ -1,20 +1,23 @@
-"""Signs tokens (PyJWT's algorithms over cryptography): keys are loaded once, for reading PEM costs a hundred times the signing.
+"""Signs tokens (JWS, RFC 7515, over cryptography): keys are loaded once, for reading PEM costs a hundred times the signing.
 
-Headers are made once too, for each service and key: a certificate chain in JSON and base64 is longer than all claims.
+Headers are made once too, for each service and key: a certificate chain in JSON and base64 is longer than all claims. So is
+what an algorithm needs beside the key: PyJWT makes it for each signature, and turns one of EC by way of hex.
 """
 
 import base64
-from collections.abc import Mapping
-from functools import lru_cache
+from collections.abc import Callable, Mapping
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, Final
 
-import jwt
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey, EllipticCurvePublicKey
+from cryptography.hazmat.primitives.asymmetric.ec import ECDSA, EllipticCurvePrivateKey, EllipticCurvePublicKey
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
+from cryptography.hazmat.primitives.hashes import SHA256, SHA384, SHA512
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 from jwt.algorithms import ECAlgorithm, OKPAlgorithm, RSAAlgorithm
 
@@ -27,6 +30,10 @@ MIN_RSA_BITS: Final = 2_048
 Private = RSAPrivateKey | EllipticCurvePrivateKey | Ed25519PrivateKey
 Public = RSAPublicKey | EllipticCurvePublicKey | Ed25519PublicKey
 _CURVES: Final = {"secp256r1", "secp384r1", "secp521r1"}
+_HASHES: Final = {"256": SHA256(), "384": SHA384(), "512": SHA512()}
+
+Sign = Callable[[bytes], bytes]
+"""The signature of what is signed, as JWS has it (RFC 7518 section 3, RFC 8037)."""
 
 
 class TokenSigner:
@@ -51,9 +58,9 @@ class TokenSigner:
     def sign(self, claims: Mapping[str, object], *, service: str, now: int) -> str:
         """The token in compact form."""
         # Only configured services have an entry of their own: a client's word does not fill the cache.
-        algorithm, private, head = self._signing(service if service in self._settings.services else "", now)
+        signature, head = self._signing(service if service in self._settings.services else "", now)
         signed = head + b"." + _base64url(encode(claims))
-        return (signed + b"." + _base64url(algorithm.sign(signed, private))).decode()
+        return (signed + b"." + _base64url(signature(signed))).decode()
 
     def key_set(self) -> dict[str, object]:
         """The JWK set of every key, also of those that no longer sign."""
@@ -63,12 +70,12 @@ class TokenSigner:
         """Every certificate, PEM: a registry's ``rootcertbundle``. Written anew: a file may hold its private key too."""
         return "".join(dict.fromkeys(_pem(one) for key in self.public for one in key.chain))
 
-    def _choose(self, service: str, now: int) -> tuple[jwt.algorithms.Algorithm, Private, bytes]:
+    def _choose(self, service: str, now: int) -> tuple[Sign, bytes]:
         """What signs for a service in this second."""
         named = self._settings.services.get(service, self._settings.default).key
         key = next((one for one in self.public if one.id == named), None) or current(self.public, now=now)
         algorithm, head = self._header(service, key.id, key.expired(now))
-        return jwt.get_algorithm_by_name(algorithm), self._private[key.id], head
+        return signing(self._private[key.id], algorithm), head
 
     def _make_header(self, service: str, key_id: str, expired: bool) -> tuple[str, bytes]:  # noqa: FBT001 - a key of the cache
         key = next(one for one in self.public if one.id == key_id)
@@ -76,6 +83,22 @@ class TokenSigner:
         algorithm = algorithm_of(key, self._settings.algorithm)
         now = key.not_after if expired else key.not_after - 1
         return algorithm, _base64url(encode(header(key, profile, algorithm=algorithm, now=now)))
+
+
+def signing(private: Private, algorithm: str) -> Sign:
+    """What signs with a key by an algorithm that is of its kind (RFC 7518 section 3.1)."""
+    if isinstance(private, Ed25519PrivateKey):
+        return private.sign
+    hashed = _HASHES[algorithm[2:]]
+    if isinstance(private, RSAPrivateKey):
+        padding = PKCS1v15()
+        return lambda data: private.sign(data, padding, hashed)
+    return partial(_sign_ec, private, ECDSA(hashed), (private.curve.key_size + 7) // 8)
+
+
+def _sign_ec(private: EllipticCurvePrivateKey, how: ECDSA, size: int, data: bytes) -> bytes:
+    r, s = decode_dss_signature(private.sign(data, how))
+    return r.to_bytes(size) + s.to_bytes(size)
 
 
 def load_key(settings: SigningKey) -> tuple[PublicKey, Private | None]:

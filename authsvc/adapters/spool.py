@@ -6,10 +6,10 @@ order. Redis may get a record twice, when a crash or a lost answer hides that it
 
 import asyncio
 from dataclasses import replace
-from typing import Any, Final
+from typing import Final
 
 from authsvc.adapters.journal import Journal, JournalFile, Part
-from authsvc.adapters.streams import BATCH, Batches, Write, issuance_write, refusal_write
+from authsvc.adapters.streams import BATCH, Batches, Write, issuance_write, packed, refusal_write
 from authsvc.decide.journal import JournalEntry, Kind
 from authsvc.errors import Unavailable
 from wharfinger.runtime.log import Log
@@ -19,6 +19,7 @@ from wharfinger.wire.issuance import Issuance, Refusal
 
 LOOK_S: Final = 0.5
 """Between two looks for what is to be replayed, and whether Redis is back."""
+_SAY_REPLAYING: Final = Write(packed(b"SET", keys.REPLAYING.encode(), b"1", b"PX", b"%d" % keys.REPLAYING_TTL_MS), 1)
 
 
 class Spool:
@@ -105,7 +106,7 @@ class Replay:
                 # Whole, and yet no record: not of our writing.
                 part = replace(part, damaged=part.damaged + len(entry.record))
         # Said with every part: while there is more to come, nobody must take a record for lost.
-        await self._batches.together([*writes, _say_replaying])
+        await self._batches.together([*writes, _SAY_REPLAYING])
         self._problem = ""
         if part.damaged or part.torn:
             self._log("spool.damaged", file=file.path.name, damaged=part.damaged, torn=part.torn)
@@ -123,7 +124,3 @@ def _write(entry: JournalEntry) -> Write:
         decode(Refusal, entry.record)
         return refusal_write(entry.record)
     return issuance_write(decode(Issuance, entry.record), entry.record)
-
-
-def _say_replaying(pipeline: Any) -> None:
-    pipeline.set(keys.REPLAYING, b"1", px=keys.REPLAYING_TTL_MS)

@@ -23,6 +23,7 @@ from authsvc.metrics import REFUSALS, REQUESTS, TABLE
 from tests.authsvc.fakes import claims_of
 from tests.authsvc.test_issue import ANYBODY, OPEN, ZOE, House
 from tests.servers import Served, served
+from wharfinger.runtime.bounded import DIRECT
 from wharfinger.runtime.connections import MAX_LINE
 from wharfinger.runtime.metrics import CONTENT_TYPE, Board
 from wharfinger.runtime.settings import Address, ServerSettings, User
@@ -99,7 +100,9 @@ async def serve(*users: User, issuer: str = "wharfinger", body_timeout_s: float 
     app = web.Application(client_max_size=0)
     pings = {name: ping(name) for name in ("redis", "other")}
     meter, log = Board(TABLE).meter(), house.issue.log
-    app.add_routes(Endpoints(serving, pings=pings, meter=meter, log=log, body_timeout_s=body_timeout_s).routes())
+    endpoints = Endpoints(serving, pings=pings, meter=meter, log=log, body_timeout_s=body_timeout_s)
+    app.add_routes(endpoints.routes())
+    app[DIRECT] = endpoints.direct()
     async with served(app, house.issue.log) as at, aiohttp.ClientSession() as session:
         yield Service(house, at, session, down)
 

@@ -13,6 +13,7 @@ from authsvc.endpoints import Endpoints, Serving
 from authsvc.metrics import TABLE
 from tests.authsvc.test_guessing import NAMES, House
 from tests.raw_http import NONE, ROWS, Row, Served, pieces, serving, statuses
+from wharfinger.runtime.bounded import DIRECT
 from wharfinger.runtime.connections import Bounds
 from wharfinger.runtime.metrics import Board
 from wharfinger.runtime.settings import Address, ServerSettings
@@ -58,7 +59,9 @@ async def serve(body_timeout_s: float = 3_600) -> AsyncIterator[Auth]:
         logged.append((event, fields))
 
     app = web.Application(client_max_size=0)
-    app.add_routes(Endpoints(kept, pings={}, meter=METER, log=log, body_timeout_s=body_timeout_s).routes())
+    endpoints = Endpoints(kept, pings={}, meter=METER, log=log, body_timeout_s=body_timeout_s)
+    app.add_routes(endpoints.routes())
+    app[DIRECT] = endpoints.direct()
     async with serving(app, Bounds(linger_s=0.2), log) as served:
         yield Auth(house, served, logged)
     house.passwords.close()

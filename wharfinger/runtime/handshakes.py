@@ -12,7 +12,6 @@ from collections.abc import Callable
 from typing import cast
 
 from wharfinger.runtime.connections import Connections
-from wharfinger.runtime.heads import FirstHead
 
 
 class Handshake(asyncio.Protocol):
@@ -74,14 +73,15 @@ class Handshake(asyncio.Protocol):
         self._connections.closed(self)
 
 
-class Through(FirstHead):
+class Through(asyncio.Protocol):
     """A connection that is through: its handshake's place is free just before it takes one, so that it never has two."""
 
     def __init__(self, inner: asyncio.Protocol, leave: Callable[[], None]) -> None:
-        super().__init__(inner)
+        self._inner = inner
         self._leave = leave
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Hand on."""
+        """Give place."""
         self._leave()
-        super().connection_made(transport)
+        transport.set_protocol(self._inner)
+        self._inner.connection_made(transport)

@@ -1,7 +1,7 @@
 """Serving one aiohttp application on uvloop until a signal: limits, TLS, and the order of stopping. Knows no service.
 
 Stopping: no new connections; running requests get ``grace_s``; then the application's own clean-up, in reverse of its start.
-What a connection may cost stands in ``connections``.
+What a connection may cost stands in ``connections``, and is kept by ``bounded`` and ``direct``.
 """
 
 import asyncio
@@ -21,10 +21,10 @@ from typing import Final
 import uvloop
 from aiohttp import web
 
-from wharfinger.runtime.connections import BoundedRunner, Bounds, within_open_files
+from wharfinger.runtime.bounded import BoundedRunner
+from wharfinger.runtime.connections import Bounds, within_open_files
 from wharfinger.runtime.errors import Misconfigured, Unavailable
 from wharfinger.runtime.handshakes import Handshake
-from wharfinger.runtime.heads import FirstHead
 from wharfinger.runtime.log import LibraryLog, Log
 from wharfinger.runtime.settings import Address, TlsSettings
 
@@ -200,12 +200,11 @@ async def listening(
     runner: BoundedRunner, listen: Address, tls: ssl.SSLContext | None, *, shared: bool = False
 ) -> asyncio.Server:
     """Take connections for a runner that is set up. Raises OSError, or UnicodeError for what is no host's name."""
-    loop, protocol = asyncio.get_running_loop(), runner.server
-    assert protocol is not None  # noqa: S101 - set up by the caller
+    loop = asyncio.get_running_loop()
 
     # Not aiohttp's sites: they leave a client a minute for its handshake, and count it nowhere until then.
     def accept() -> asyncio.Protocol:
-        return FirstHead(protocol()) if tls is None else Handshake(runner.connections, tls, protocol)
+        return runner.accept() if tls is None else Handshake(runner.connections, tls, runner.accept)
 
     if listen.unix:
         _remove_stale(Path(listen.unix))

@@ -8,7 +8,7 @@ from typing import TypeVar
 import pytest
 import redis.asyncio
 
-from authsvc.adapters.streams import BATCH, Batches, RedisIssuances, RedisRefusals
+from authsvc.adapters.streams import BATCH, Batches, RedisIssuances, RedisRefusals, Write, connect, issuance_write, packed
 from authsvc.errors import Unavailable
 from authsvc.metrics import STORE_BATCHES, STORE_RECORDS, STORE_SECONDS
 from authsvc.ports import IssuanceStream, RefusalStream
@@ -16,12 +16,13 @@ from tests.authsvc.fakes import KeptIssuances, KeptRefusals
 from tests.stores import STORES, Store, entries
 from wharfinger.runtime.metrics import Board
 from wharfinger.wire import keys
-from wharfinger.wire.codec import RECORD_FIELD, decode
+from wharfinger.wire.codec import RECORD_FIELD, decode, encode
 from wharfinger.wire.issuance import Credential, Issuance, Refusal, issuance_from_fields, refusal_from_fields
 from wharfinger.wire.names import Account, Jti
 from wharfinger.wire.scope import Scope
 
 T = TypeVar("T")
+SERVERS = STORES[1:]
 IMPLEMENTATIONS = (pytest.param("fake"), *STORES)
 ODD_TEXT = 'zoë ☃ \x00 \x1b[31m\n"quoted" ' + "x" * 200
 
@@ -215,5 +216,54 @@ async def test_it_goes_on_after_a_fault(store: Store) -> None:
         await port.record(issuance())
     await client.delete(keys.ISSUANCES)
     await port.record(issuance())
+    assert await client.xlen(keys.ISSUANCES) == 1
+    await client.aclose()
+
+
+@pytest.mark.parametrize("parts", [(b"PING",), (b"SET", b"", b"\x00\r\n$1\r\n"), (b"XADD", b"k" * 5_000, b"*")])
+def test_commands_as_redis_py_writes_them(parts: tuple[bytes, ...]) -> None:
+    """Byte for byte, whatever a value holds: no value can end a command and begin another."""
+    theirs = b"".join(redis.asyncio.Connection().pack_command(*parts))
+    assert packed(*parts) == theirs
+
+
+@pytest.mark.parametrize("store", SERVERS, indirect=True)
+async def test_a_connection_that_broke(store: Store) -> None:
+    """Redis was restarted, or an idle connection was closed: the batch is sent once more, on a new one."""
+    client = store.loop_client()
+    recording = connect(store.url, waits=True)
+    port = RedisIssuances(batches_of(recording))
+    await port.record(issuance(0))
+    assert await client.client_kill_filter(_type="normal", skipme=True) == 1
+    await port.record(issuance(1))
+    assert await client.xlen(keys.ISSUANCES) == 2
+    await recording.aclose()
+    await client.aclose()
+
+
+async def test_the_replies_of_a_refused_batch_are_all_read(store: Store) -> None:
+    """Else the next batch would take this one's for its own: a wrong type fails one command, the others stand."""
+    client = store.loop_client()
+    batches = batches_of(client)
+    await client.set("taken", b"no stream")
+    write = issuance_write(issuance(0), encode(issuance(0)))
+    wrong = Write(packed(b"XADD", b"taken", b"*", b"a", b"b"), 1)
+    for _ in range(3):
+        with pytest.raises(Unavailable, match="ResponseError"):
+            await batches.together([write, wrong, write])
+        await batches.together([write])
+    assert await client.xlen(keys.ISSUANCES) == 9
+    await client.aclose()
+
+
+@pytest.mark.parametrize("store", SERVERS, indirect=True)
+async def test_a_command_that_cannot_be_queued(store: Store) -> None:
+    """Redis drops the whole batch then; so nothing of it is told to be written."""
+    client = store.loop_client()
+    batches = batches_of(client)
+    write = issuance_write(issuance(0), encode(issuance(0)))
+    with pytest.raises(Unavailable):
+        await batches.together([write, Write(packed(b"XADD", b"too few"), 1)])
+    await batches.together([write])
     assert await client.xlen(keys.ISSUANCES) == 1
     await client.aclose()

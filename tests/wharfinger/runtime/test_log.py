@@ -1,17 +1,19 @@
 """Log lines: one JSON object each, harmless on a terminal, cut when long, whatever the fields hold."""
 
+import asyncio
 import errno
 import json
 import logging
 import os
 import threading
 from pathlib import Path
+from select import PIPE_BUF
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wharfinger.runtime.log import MAX_VALUE, LibraryLog, discard, line, to_stderr
+from wharfinger.runtime.log import MAX_VALUE, LibraryLog, by_turns, discard, line, to_stderr, together
 from wharfinger.runtime.settings import Secret
 
 
@@ -130,6 +132,47 @@ def test_a_closed_terminal_stops_nobody() -> None:
             os.write(2, b"x")
     finally:
         stderr.back()
+
+
+async def test_lines_of_one_turn() -> None:
+    """Go out when it is over, in their order; those of another thread at once."""
+    stderr = Stderr()
+    try:
+        log = by_turns("auth", asyncio.get_running_loop())
+        log("thing.done", number=1)
+        await asyncio.to_thread(log, "thing.done", number=0)
+        log("thing.done", number=2)
+        await asyncio.sleep(0)
+        log("thing.done", number=3)
+        await asyncio.sleep(0)
+    finally:
+        stderr.back()
+    with os.fdopen(stderr.read) as lines:
+        found = [json.loads(one) for one in lines]
+    # What was logged before the thread ran may have gone out before its line.
+    assert sorted(one["number"] for one in found) == [0, 1, 2, 3]
+    assert [one["number"] for one in found if one["number"]] == [1, 2, 3]
+    assert {one["service"] for one in found} == {"auth"}
+
+
+@pytest.mark.parametrize(
+    ("sizes", "writes"),
+    [
+        ([], []),
+        ([10], [1]),
+        ([1_000, 2_000, 1_000], [3]),
+        ([PIPE_BUF], [1]),
+        ([PIPE_BUF - 10, 10, 1], [2, 1]),
+        ([1, PIPE_BUF, 1], [1, 1, 1]),
+        ([2 * PIPE_BUF, 5, 5], [1, 2]),
+    ],
+)
+def test_as_many_lines_as_a_pipe_keeps_together(sizes: list[int], writes: list[int]) -> None:
+    """Whole lines, none left out; a longer one by itself, as it would be without the others."""
+    lines = [bytes([65 + at]) * (size - 1) + b"\n" for at, size in enumerate(sizes)]
+    written = list(together(lines))
+    assert b"".join(written) == b"".join(lines)
+    assert [one.count(b"\n") for one in written] == writes
 
 
 @pytest.mark.parametrize("name", ["time", "service"])
