@@ -202,12 +202,23 @@ def test_readiness_names_each_dependency(counted: House) -> None:
     assert json.loads(ask(counted, "/readyz").body) == {"redis": True, "ext_auth": True}
 
 
+def logged(house: House, **wanted: str) -> dict[str, object]:
+    """The line with a field's value; it is written just after the answer."""
+
+    def found() -> list[dict[str, object]]:
+        lines = [json.loads(line) for line in (house.folder / "up.log").read_text().splitlines() if line.startswith("{")]
+        return [line for line in lines if wanted.items() <= line.items()]
+
+    wait_until(f"a line with {wanted}", found)
+    (line,) = found()
+    return line
+
+
 def test_the_log_of_a_token(counted: House) -> None:
     """A line each, with its id, which also stands in the token."""
     answer = ask(counted, "/auth?service=r&scope=repository:ubuntu:pull", headers={"Authorization": _basic(counted)})
     jti = jwt.decode(json.loads(answer.body)["token"], options={"verify_signature": False})["jti"]
-    lines = [json.loads(line) for line in (counted.folder / "up.log").read_text().splitlines() if line.startswith("{")]
-    (line,) = [line for line in lines if line.get("jti") == jti]
+    line = logged(counted, jti=jti)
     assert (line["event"], line["account"], line["granted"], line["addr"]) == ("token.issued", "hussein", 1, "127.0.0.1")
     assert set(line) == {"time", "service", "event", "jti", "account", "aud", "granted", "addr", "ms"}
 
@@ -229,9 +240,8 @@ def test_the_log_of_a_refusal(counted: House, reason: str, account: str, credent
         wait_until("nobody to be anonymous", lambda: all(ask(counted, "/auth").status == 401 for _ in range(8)))
     mark = f"log-{reason}"
     assert ask(counted, f"/auth?service={mark}", headers=headers).status == 401
-    log = (counted.folder / "up.log").read_text()
-    (line,) = [one for one in map(json.loads, log.splitlines()) if one.get("aud") == mark]
+    line = logged(counted, aud=mark)
     assert {name: line[name] for name in ("event", "reason", "account", "addr")} == {
         "event": "token.denied", "reason": reason, "account": account, "addr": "127.0.0.1",
     }  # fmt: skip
-    assert "typed-by-mistake" not in log
+    assert "typed-by-mistake" not in (counted.folder / "up.log").read_text()
