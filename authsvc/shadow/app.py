@@ -27,6 +27,7 @@ from authsvc.metrics import POLICY, RELOADS
 from authsvc.shadow.compare import Compare, Reading
 from authsvc.shadow.relay import Exchange, Own, Relay, Upstream, ended
 from wharfinger.runtime.configuration import Loaded
+from wharfinger.runtime.connections import Bounds
 from wharfinger.runtime.errors import Misconfigured as CannotServe
 from wharfinger.runtime.log import LibraryLog, Log, to_stderr
 from wharfinger.runtime.metrics import CONTENT_TYPE, Meter, Told
@@ -84,7 +85,14 @@ class Shadow:
         loop.add_signal_handler(signal.SIGHUP, hup.set)
         relay, listen = Relay(self._upstream, self._answer, self._take), self._shadow.listen
         try:
-            server = await asyncio.start_server(relay.serve, listen.host or None, listen.port, ssl=self._tls, backlog=BACKLOG)
+            server = await asyncio.start_server(
+                relay.serve,
+                listen.host or None,
+                listen.port,
+                ssl=self._tls,
+                ssl_handshake_timeout=Bounds().head_s if self._tls else None,
+                backlog=BACKLOG,
+            )
         except OSError as error:
             raise CannotServe(f"shadow.addr: cannot listen on {listen}: {error.strerror}") from error
         workers = [asyncio.create_task(self._work()) for _ in range(COMPARERS)]
