@@ -6,6 +6,7 @@ import pty
 import subprocess
 import sys
 import tty
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -73,6 +74,34 @@ def test_search_for_people(folder: Path, arguments: list[str], code: int, said: 
     """Tables, pages, groups; a wrong word is told, not guessed; nothing found is exit code 1."""
     found = run(folder, "search", *arguments)
     assert (found.exit_code, said in found.output) == (code, True), found.output
+
+
+def test_groups_for_programs(folder: Path) -> None:
+    """One push a line, newest first, with the numbers of the records under it."""
+    found = [json.loads(one) for one in run(folder, "search", "--grouped", "--json").stdout.splitlines()]
+    assert [(one["kind"], one["repository"], one["tags"], one["seqs"]) for one in found] == [
+        ("push", "team/web", ["v3"], [2]), ("push", "other", ["v2"], [1]), ("push", "team/web", ["v1"], [0]),
+    ]  # fmt: skip
+
+
+def test_what_a_tag_was_before(folder: Path) -> None:
+    """A moved tag tells it wherever the push is shown: to people and to programs, one by one and grouped, traced and exported."""
+    before, now = (f"sha256:{number:064x}" for number in (1, 9))
+    database = Database(f"sqlite:///{folder}/ledger.db")
+    commit(database, [Entry(replace(push(9).record, tag="v1"))], now_ms=NOW_MS)
+    database.close()
+    for told in (
+        run(folder, "search", "--limit", "1"),
+        run(folder, "search", "--limit", "1", "--grouped"),
+        CliRunner().invoke(main, ["--data", str(folder), "trace", "team/web:v1"]),
+    ):
+        assert f"was {before[:19]}" in told.stdout, told.output
+    newest = json.loads(run(folder, "search", "--json", "--limit", "1").stdout)
+    grouped = json.loads(run(folder, "search", "--json", "--limit", "1", "--grouped").stdout)
+    traced = json.loads(CliRunner().invoke(main, ["--data", str(folder), "trace", now, "--json"]).stdout)["events"][0]
+    assert {one["previous_digest"] for one in (newest, grouped, traced)} == {before}
+    for form in ("jsonl", "csv", "cloudevents", "ocsf"):
+        assert before in run(folder, "export", "--format", form).stdout.splitlines()[-1]
 
 
 def test_a_gap_for_people(folder: Path) -> None:
