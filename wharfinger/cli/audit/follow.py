@@ -38,7 +38,7 @@ def command(place: Place, *, criteria: Criteria, start: int | None, as_lines: bo
                 if as_lines:
                     click.echo(json.dumps(as_json(one)))
                 else:
-                    console.print(_line(one))
+                    console.print(_line(one), soft_wrap=True)  # a record a line, however long
             following = size
             time.sleep(LOOK_S)
 

@@ -82,5 +82,6 @@ def _show_groups(groups: Sequence[Group]) -> None:
             f"log {one.seqs[0]}-{one.seqs[-1]}" if len(one.seqs) > 1 else f"log {one.seqs[0]}",
         ]
         console.print(
-            f"{moment(one.first_at)}  {in_markup(one.headline())}  {verdicts}  [dim]{'  '.join(filter(None, more))}[/dim]"
+            f"{moment(one.first_at)}  {in_markup(one.headline())}  {verdicts}  [dim]{'  '.join(filter(None, more))}[/dim]",
+            soft_wrap=True,
         )

@@ -178,6 +178,21 @@ def test_follow_prints_what_comes(folder: Path) -> None:
     assert [*first, then] == ["e2", "e3", "e4"]
 
 
+def test_a_record_is_one_line_in_a_pipe(folder: Path) -> None:
+    """However long: what reads it counts lines."""
+    database = Database(f"sqlite:///{folder}/ledger.db")
+    commit(database, [push(4, "team/" + "x" * 200)], now_ms=NOW_MS)
+    database.close()
+    command = [sys.executable, "-m", "wharfinger.cli.main", "--data", str(folder), "audit", "follow", "--from", "2"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as program:
+        assert program.stdout is not None
+        lines = [program.stdout.readline() for _ in range(2)]
+        program.terminate()
+    assert ["team/web:v3" in lines[0], f"{'x' * 200}:v4 sha256:" in lines[1]] == [True, True]
+    grouped = run(folder, "search", "--grouped", "--limit", "1").stdout
+    assert (grouped.count("\n"), "x" * 200 in grouped) == (1, True)
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
