@@ -15,12 +15,15 @@ from wharfinger.cli.audit.opening import open_ledger
 from wharfinger.cli.loading import Place, placed
 from wharfinger.cli.texts import counted, in_markup
 from wharfinger.cli.trace import coloured, moment, people_console
+from wharfinger.ledger.database import Database
 from wharfinger.ledger.formats import as_json
 from wharfinger.ledger.groups import SHOWN, Group, GroupKind, group, was
 from wharfinger.ledger.reading import Stored
-from wharfinger.ledger.search import MAX_PAGE, Criteria, search
+from wharfinger.ledger.search import MAX_PAGE, Criteria, Page, search
 
 EXIT_NOT_FOUND: Final = 1
+MARGIN: Final = 500
+"""Records beside a page in which the rest of a push may lie, that began before it or ends after it."""
 
 
 @click.command()
@@ -34,7 +37,7 @@ def command(place: Place, *, criteria: Criteria, limit: int, before: int | None,
     """Search the audit trail. Exits with 1 when nothing is found."""
     with open_ledger(place) as database:
         page = search(database, criteria, limit=limit, before=before)
-    actions = [one for one in reversed(group(reversed(page.records))) if one.kind is not GroupKind.OTHER] if grouped else []
+        actions = _actions(database, criteria, page, before) if grouped else []
     match as_lines, grouped:
         case True, True:
             _print_lines(one.to_json() for one in actions)
@@ -47,6 +50,18 @@ def command(place: Place, *, criteria: Criteria, limit: int, before: int | None,
     if page.next is not None:
         click.echo(f"more: --before {page.next}", err=True)
     sys.exit(0 if page.records else EXIT_NOT_FOUND)
+
+
+def _actions(database: Database, criteria: Criteria, page: Page, before: int | None) -> list[Group]:
+    """The pushes and pulls whose last record is on a page, newest first, whole: what is of them beside it is read too."""
+    if not page.records:
+        return []
+    oldest, newest = page.records[-1].seq, page.records[0].seq
+    older = search(database, criteria, limit=MARGIN, before=oldest).records if page.next is not None else ()
+    around = () if before is None else search(database, criteria, limit=MARGIN, before=newest + 1 + MARGIN).records
+    newer = tuple(one for one in around if one.seq > newest)
+    found = group(reversed((*newer, *page.records, *older)))
+    return [one for one in reversed(found) if one.kind is not GroupKind.OTHER and oldest <= one.seqs[-1] <= newest]
 
 
 def _print_lines(told: Iterable[dict[str, Any]]) -> None:

@@ -84,6 +84,28 @@ def test_groups_for_programs(folder: Path) -> None:
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize("limit", [1, 2, 3, 7, 100])
+def test_a_group_is_whole_on_one_page(folder: Path, limit: int) -> None:
+    """Wherever pages are cut, each push is told once, with all its blobs, though two people pushed at once."""
+    made = [push(10 + at, "app").record for at in range(14)]
+    made = [replace(one, personal=replace(one.personal, account=("zoe", "yan")[at % 2])) for at, one in enumerate(made)]
+    blobs = [Entry(replace(one, object_kind="blob", tag="")) for one in made[:-2]]
+    database = Database(f"sqlite:///{folder}/ledger.db")
+    commit(database, [*blobs, *map(Entry, made[-2:])], now_ms=NOW_MS)
+    database.close()
+    told, cursor = [], list[str]()
+    while True:
+        page = run(folder, "search", "--grouped", "--json", "--limit", str(limit), *cursor)
+        told += [json.loads(one) for one in page.stdout.splitlines()]
+        if "more: --before" not in page.stderr:
+            break
+        cursor = ["--before", page.stderr.split()[-1]]
+    assert [(one["account"], one["repository"], one["blobs"]) for one in told if one["repository"] == "app"] == [
+        ("yan", "app", 6), ("zoe", "app", 6),
+    ]  # fmt: skip
+    assert len(told) == 5
+
+
 def test_what_a_tag_was_before(folder: Path) -> None:
     """A moved tag tells it wherever the push is shown: to people and to programs, one by one and grouped, traced and exported."""
     before, now = (f"sha256:{number:064x}" for number in (1, 9))
