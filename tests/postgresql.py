@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from sqlalchemy import create_engine, text
 
 from tests.real.conftest import Program, free_port, need, spawn
 
@@ -30,6 +31,14 @@ class Server:
     def url(self, database: str) -> str:
         """SQLAlchemy's URL of one of its databases."""
         return f"postgresql+psycopg://postgres@127.0.0.1:{self.port}/{database}"
+
+    def new(self, name: str) -> str:
+        """The URL of a new database."""
+        engine = create_engine(self.url("postgres"), isolation_level="AUTOCOMMIT")
+        with engine.connect() as connection:
+            connection.execute(text(f"CREATE DATABASE {name}"))
+        engine.dispose()
+        return self.url(name)
 
 
 class Cluster:
@@ -114,3 +123,12 @@ def postgresql() -> Iterator[Server]:
     # No test pulls the plug, so nothing waits for the disk.
     with cluster("-c", "fsync=off") as made:
         yield made.server
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.real)])
+def ledger_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Where a new ledger may be made: in a SQLite file, and in a real PostgreSQL."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/ledger.db"
+    server: Server = request.getfixturevalue("postgresql")
+    return server.new(f"ledger_{os.urandom(6).hex()}")

@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import create_engine, text
 
 from tests.faults.conftest import Tell
 from tests.faults.station import Station, assert_nothing_lost, pushing, station_in
@@ -24,10 +23,7 @@ AWAY_S = (0.5, 4.0)
 def server() -> Iterator[Cluster]:
     """A server that can be taken away, and syncs what it commits."""
     with cluster() as made:
-        engine = create_engine(made.server.url("postgres"), isolation_level="AUTOCOMMIT")
-        with engine.connect() as connection:
-            connection.execute(text("CREATE DATABASE house"))
-        engine.dispose()
+        made.server.new("house")
         yield made
 
 

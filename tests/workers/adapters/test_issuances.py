@@ -37,9 +37,9 @@ class Subject:
 
 
 @pytest.fixture
-def ledger(tmp_path: Path) -> Iterator[Database]:
-    """A new ledger in its file."""
-    database = Database(f"sqlite:///{tmp_path}/ledger.db")
+def ledger(ledger_url: str) -> Iterator[Database]:
+    """A new ledger."""
+    database = Database(ledger_url)
     yield database
     database.close()
 
