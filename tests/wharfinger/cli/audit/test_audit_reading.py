@@ -200,6 +200,27 @@ def test_follow_prints_what_comes(folder: Path) -> None:
     assert [*first, then] == ["e2", "e3", "e4"]
 
 
+def test_follow_outlives_a_ledger_that_is_away(folder: Path) -> None:
+    """A database that is restarted ends no pipe: what was committed meanwhile comes, once."""
+    command = [sys.executable, "-m", "wharfinger.cli.main", "--data", str(folder), "audit", "follow", "--from", "2", "--json"]
+    database = Database(f"sqlite:///{folder}/ledger.db")
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as program:
+        assert program.stdout is not None
+        assert program.stderr is not None
+        told = [json.loads(program.stdout.readline())["event_id"]]
+        with database.writing() as connection:
+            connection.exec_driver_sql("ALTER TABLE tree RENAME TO elsewhere")
+        assert "waiting" in program.stderr.readline()
+        assert "trying again" in program.stderr.readline()
+        with database.writing() as connection:
+            connection.exec_driver_sql("ALTER TABLE elsewhere RENAME TO tree")
+        commit(database, [push(4)], now_ms=NOW_MS)
+        told.append(json.loads(program.stdout.readline())["event_id"])
+        program.terminate()
+    database.close()
+    assert told == ["e3", "e4"]
+
+
 def test_a_record_is_one_line_in_a_pipe(folder: Path) -> None:
     """However long: what reads it counts lines."""
     database = Database(f"sqlite:///{folder}/ledger.db")
