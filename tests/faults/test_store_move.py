@@ -41,6 +41,14 @@ def move(station: Station, url: str) -> Program:
     return spawn([str(one) for one in command], station.folder / "move.log")
 
 
+def refused_up(station: Station) -> str:
+    """What `up` says, which does not start."""
+    up = [sys.executable, "-m", "wharfinger.cli.main", "up", "--data", str(station.folder)]
+    done = subprocess.run(up, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 2
+    return done.stderr
+
+
 def waiting(client: redis.Redis) -> tuple[int, int]:
     """Notifications that settle has in hand, and those that it has not read."""
     (group,) = client.xinfo_groups(keys.EVENTS)
@@ -67,19 +75,22 @@ def test_a_store_moves_with_what_is_on_its_way(elsewhere: str, station: Station,
         broken.process.kill()
         broken.process.wait()
         assert not there.exists(keys.EVENTS)
-        up = [sys.executable, "-m", "wharfinger.cli.main", "up", "--data", str(station.folder)]
-        kept = subprocess.run(up, capture_output=True, text=True, check=False, timeout=60)
-        assert (kept.returncode, "is being moved" in kept.stderr) == (2, True)
+        # Neither on the old one, nor on half of the new one.
+        config = station.folder / "wharfinger.yml"
+        before, after = config.read_text(), f"{config.read_text()}redis: {json.dumps({'url': elsewhere})}\n"
+        assert "is being moved" in refused_up(station)
+        config.write_text(after)
+        assert "is not moved yet" in refused_up(station)
+        config.write_text(before)
         done = move(station, elsewhere)
         assert done.process.wait(60) == 0
         assert f'redis: {{url: "{elsewhere}"}}' in done.log.read_text()
         assert sum(waiting(there)) >= sum(in_hand)
-    with (station.folder / "wharfinger.yml").open("a") as file:
-        file.write(f"redis: {json.dumps({'url': elsewhere})}\n")
+    config.write_text(after)
     station.start()
-    with pushing(station, CLIENTS, begun=stream.begun) as after:
-        after.reach(CLIENTS)
-    stream.digests += after.digests
+    with pushing(station, CLIENTS, begun=stream.begun) as more:
+        more.reach(CLIENTS)
+    stream.digests += more.digests
     tell(f"{in_hand} in hand and unread were moved; {assert_nothing_lost(station, stream)}")
     (first,) = station.rows("SELECT min(digest) FROM records WHERE action = 'push' AND tag = 'p0'")[0]
     assert station.trace(first).issuances

@@ -143,6 +143,21 @@ def configuration(folder: Path, socket: Path) -> list[str]:
     return [part for name, value in settings.items() for part in (f"--{name}", value)]
 
 
+def left_behind(data: Path) -> bool:
+    """Whether there is a store that somebody used before, and did not move away: what is on its way in it is not settled.
+
+    Raises:
+        Misconfigured: it is being moved, and whoever wrote to the new one now would keep the rest out.
+    """
+    folder = data / STORE
+    if (folder / MOVED).exists() or not folder.is_dir():
+        return False
+    if (folder / MOVING).exists():
+        again = "run that `wharfinger ledger move` again"
+        raise Misconfigured(f"the store in {folder} is not moved yet: {again}, or remove {folder / MOVING} to leave it behind")
+    return any(folder.iterdir())
+
+
 def _require_staying(folder: Path) -> None:
     if (folder / MOVED).exists():
         raise Misconfigured(

@@ -144,6 +144,18 @@ def test_one_that_left(tmp_path: Path, mark: str, told: str) -> None:
         embedded.start(tmp_path)
 
 
+def test_one_that_is_left_behind(tmp_path: Path) -> None:
+    """With another Redis nobody starts it: what is on its way in it is told of; a half of a move is no start."""
+    assert not embedded.left_behind(tmp_path)
+    (tmp_path / "store/appendonlydir").mkdir(parents=True)
+    assert embedded.left_behind(tmp_path)
+    (tmp_path / "store/moving").touch()
+    with pytest.raises(Misconfigured, match="is not moved yet: run that"):
+        embedded.left_behind(tmp_path)
+    (tmp_path / "store/moving").replace(tmp_path / "store/moved")
+    assert not embedded.left_behind(tmp_path)
+
+
 @pytest.mark.real
 def test_an_adopter_stops_it(tmp_path: Path) -> None:
     """And waits until it is gone."""
