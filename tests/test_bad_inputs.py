@@ -156,9 +156,9 @@ class Trail:
 
 
 @pytest.fixture
-def trail(tmp_path: Path) -> Iterator[Trail]:
+def trail(ledger_url: str, tmp_path: Path) -> Iterator[Trail]:
     """With the record of one token."""
-    with closing(Database(f"sqlite:///{tmp_path}/ledger.db")) as database:
+    with closing(Database(ledger_url)) as database:
         streams = Entries()
         settle = Settle(
             streams=streams, bodies=SpilledBodies(tmp_path), issuances=StoredIssuances(fakeredis.FakeRedis(), database),

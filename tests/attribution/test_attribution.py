@@ -171,12 +171,23 @@ class World:
             return list(read_range(connection, self.database.words, 0, read_tree(connection).size))
 
 
-@pytest.mark.parametrize("size", SIZES)
-def test_settled_into_a_ledger(tmp_path: Path, size: int) -> None:
+def test_settled_into_either_ledger(ledger_url: str, tmp_path: Path) -> None:
+    """The same in SQLite and in PostgreSQL."""
+    settled_into(ledger_url, tmp_path, FEW)
+
+
+@pytest.mark.real
+@pytest.mark.slow
+def test_settled_into_a_ledger(tmp_path: Path) -> None:
+    """Very many of them."""
+    settled_into(f"sqlite:///{tmp_path}/ledger.db", tmp_path, MANY)
+
+
+def settled_into(url: str, folder: Path, size: int) -> None:
     """Once each, with the right verdict; every planted wrong is an alarm or a flag, and nothing else is. The log is proved."""
     made = played(size)
-    with closing(Database(f"sqlite:///{tmp_path}/ledger.db")) as database:
-        world = World(database, tmp_path, PLANNER, made.now_ms + 24 * HOUR)
+    with closing(Database(url)) as database:
+        world = World(database, folder, PLANNER, made.now_ms + 24 * HOUR)
         world.fill(made)
         world.settle.run()
         records = world.records()

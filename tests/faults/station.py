@@ -18,11 +18,18 @@ from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
 
+from sqlalchemy import func, select
+
 from tests.faults.witnesses import EventWitness, HookWitness, assert_log_is_whole
 from tests.real.conftest import REGISTRY, House, answers, free_port, kill9, need, spawn, wait_until
 from wharfinger.cli import init
+from wharfinger.cli.audit.keys import keys_of
+from wharfinger.cli.loading import Place
 from wharfinger.cli.pusher import PushRefused, make_image
 from wharfinger.cli.templates import Ports
+from wharfinger.ledger import schema
+from wharfinger.ledger.database import Database
+from wharfinger.ledger.verification.whole import verify_whole
 from workers.adapters.http import request
 from workers.adapters.registry import endpoint_of
 from workers.errors import Unavailable
@@ -117,8 +124,8 @@ def lives(pid: int) -> bool:
 
 
 @contextmanager
-def station_in(folder: Path, *, extra: str = "") -> Iterator[Station]:
-    """Make, wire and start everything. ``extra``: more text for wharfinger.yml."""
+def station_in(folder: Path, *, extra: str = "", ledger_url: str = "") -> Iterator[Station]:
+    """Make, wire and start everything. ``extra``: more text for wharfinger.yml; ``ledger_url``: another ledger than the file."""
     need(REGISTRY)
     folder.mkdir(mode=0o700, exist_ok=True)
     ports, events_port, hook_port, debug_port = (
@@ -130,7 +137,7 @@ def station_in(folder: Path, *, extra: str = "") -> Iterator[Station]:
     init.make(folder, (), ports, tour=True)
     config, registry = folder / "wharfinger.yml", folder / "registry.yml"
     text = config.read_text().replace("server:\n", "server:\n  processes: 1\n")  # each process has one name to be ended by
-    config.write_text(text.replace(":5004/", f":{hook_port}/") + extra)
+    config.write_text(text.replace(":5004/", f":{hook_port}/") + ledger_section(ledger_url) + extra)
     text = registry.read_text().replace(f":{ports.notifier}/events", f":{events_port}/events")
     text = text.replace("http:\n", f'http:\n  debug: {{addr: "127.0.0.1:{debug_port}"}}\n')
     # The registry is not what is tried here: in memory it leaves no hundred thousand files, and the disk to us.
@@ -138,6 +145,7 @@ def station_in(folder: Path, *, extra: str = "") -> Iterator[Station]:
     events = EventWitness(events_port, ports.notifier)
     hooks = HookWitness(hook_port, (folder / "hook.secret").read_text().strip())
     station = Station(folder, ports, hook_port, None, None, events=events, hooks=hooks, debug_port=debug_port)  # type: ignore[arg-type]  # set just below
+    station.ledger_url = ledger_url
     with ExitStack() as stack:
         stack.enter_context(events.watching())
         stack.enter_context(hooks.watching())
@@ -147,6 +155,12 @@ def station_in(folder: Path, *, extra: str = "") -> Iterator[Station]:
         stack.callback(station.registry_program.stop)
         wait_until("the registry", lambda: answers(f"{station.url}/v2/"))
         yield station
+
+
+def ledger_section(url: str) -> str:
+    """As many checkpoints as there can be: they are made in the middle of the faults, too."""
+    named = f', url: "{url.replace("+psycopg", "")}"' if url else ""
+    return f"\nledger: {{checkpoint_every: 1s{named}}}\n"
 
 
 @dataclass
@@ -224,6 +238,11 @@ def assert_nothing_lost(station: Station, stream: Stream) -> str:
     ledger = station.ledger()
     try:
         assert_log_is_whole(ledger)
+        keys = keys_of(Place(station.folder / "wharfinger.yml", station.folder))
+        # The newest is of all records but the last second's.
+        wait_until("a checkpoint", lambda: signed_size(ledger))
+        found = verify_whole(ledger, keys)
+        assert (found.findings.kept, found.checkpoints > 0) == ([], True)
     finally:
         ledger.close()
     again = assert_deliveries_ended(station, stream)
@@ -231,6 +250,12 @@ def assert_nothing_lost(station: Station, stream: Stream) -> str:
         f"{len(settled)} events, {len(stream.digests)} pushes, {stream.retries} tried again, "
         f"registry was told {station.events.statuses()}, {again} webhooks heard again"
     )
+
+
+def signed_size(ledger: Database) -> int:
+    """The size of the newest checkpoint."""
+    with ledger.reading() as connection:
+        return int(connection.execute(select(func.coalesce(func.max(schema.checkpoints.c.size), 0))).scalar_one())
 
 
 def assert_deliveries_ended(station: Station, stream: Stream) -> int:

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import create_engine, text
 
 from tests.postgresql import BINARIES, Server
 from tests.real.conftest import House, build_house
@@ -25,11 +24,7 @@ pytestmark = pytest.mark.real
 
 def test_a_push_is_traced_and_delivered(postgresql: Server, tmp_path_factory: pytest.TempPathFactory) -> None:
     """From the token to the webhook; the ledger is in PostgreSQL and nowhere else."""
-    engine = create_engine(postgresql.url("postgres"), isolation_level="AUTOCOMMIT")
-    with engine.connect() as connection:
-        connection.execute(text("CREATE DATABASE house"))
-    engine.dispose()
-    url = postgresql.url("house")
+    url = postgresql.new("house")
     house = build_house(tmp_path_factory.mktemp("postgresql"), more=f'\nledger: {{url: "{url}"}}\n')
     house.ledger_url = url
     try:
@@ -41,15 +36,6 @@ def test_a_push_is_traced_and_delivered(postgresql: Server, tmp_path_factory: py
     finally:
         assert house.program.stop() == 0
         house.registry_program.stop()
-
-
-def database(server: Server, name: str) -> str:
-    """The URL of a new database."""
-    engine = create_engine(server.url("postgres"), isolation_level="AUTOCOMMIT")
-    with engine.connect() as connection:
-        connection.execute(text(f"CREATE DATABASE {name}"))
-    engine.dispose()
-    return server.url(name)
 
 
 def command(house: House, *arguments: object) -> dict[str, Any]:
@@ -72,7 +58,7 @@ def test_a_house_moves_to_postgresql(postgresql: Server, tmp_path_factory: pytes
         assert house.program.stop() == 0
         command(house, "audit", "checkpoint")
         old = command(house, "audit", "verify")
-        url = database(postgresql, "moved")
+        url = postgresql.new("moved")
         config = house.folder / "wharfinger.yml"
         config.write_text(
             config.read_text().replace("checkpoint_every: 1s", f'checkpoint_every: 1s, url: "{url.replace("+psycopg", "")}"')
@@ -97,14 +83,14 @@ def test_a_house_moves_to_postgresql(postgresql: Server, tmp_path_factory: pytes
 
 def test_dumped_and_restored(postgresql: Server, tmp_path: Path) -> None:
     """By PostgreSQL's own programs, as docs/ledger.md says: the same log, proved, and it goes on."""
-    url = database(postgresql, "dumped")
+    url = postgresql.new("dumped")
     with closing(Database(url)) as ledger:
         fill(ledger, 300)
         signed = sign(ledger)
         dump = tmp_path / "ledger.dump"
         at = ["--host=127.0.0.1", f"--port={postgresql.port}", "--username=postgres"]
         subprocess.run([BINARIES / "pg_dump", *at, "--format=custom", f"--file={dump}", "dumped"], check=True, timeout=60)
-        restored = database(postgresql, "restored")
+        restored = postgresql.new("restored")
         subprocess.run([BINARIES / "pg_restore", *at, "--dbname=restored", dump], check=True, timeout=60)
         with closing(Database(restored)) as other:
             assert verify_whole(other, KEYS, kept=[Kept(signed, "a file")]).findings.kept == []

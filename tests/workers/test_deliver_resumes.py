@@ -2,7 +2,6 @@
 
 import hashlib
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -62,9 +61,9 @@ class Nobody:
 
 
 @pytest.fixture
-def ledger(tmp_path: Path) -> Iterator[Database]:
+def ledger(ledger_url: str) -> Iterator[Database]:
     """Two pushes of one tag, each with a delivery."""
-    database = Database(f"sqlite:///{tmp_path}/ledger.db")
+    database = Database(ledger_url)
     commit(database, [pushed("first"), pushed("second")], now_ms=NOW)
     yield database
     database.close()

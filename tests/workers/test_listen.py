@@ -4,7 +4,6 @@ import json
 from collections.abc import Iterator, Mapping
 from contextlib import closing
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
@@ -60,9 +59,9 @@ class House:
 
 
 @pytest.fixture
-def house(tmp_path: Path) -> Iterator[House]:
+def house(ledger_url: str) -> Iterator[House]:
     """A house of two registries, one of which may be silent for ever."""
-    with closing(Database(f"sqlite:///{tmp_path}/ledger.db")) as database:
+    with closing(Database(ledger_url)) as database:
         built = House(database)
         built.hear(1)
         built.hear(2, "quiet")

@@ -20,7 +20,7 @@ COMMANDS: Final[Table] = {
     "explain": ("wharfinger.cli.explain", "Say what a request is granted, by which rule, and why not by earlier ones."),
     "trace": ("wharfinger.cli.trace", "Walk from a digest, tag, token, event or delivery to all it is tied to."),
     "audit": ("wharfinger.cli.audit", "Search, follow, export and prove the audit trail."),
-    "ledger": ("wharfinger.cli.ledger", "Back the ledger up, and move it to another database."),
+    "ledger": ("wharfinger.cli.ledger", "Back the ledger up, and move it, or the store, to another place."),
     "tour": ("wharfinger.cli.tour", "Start a registry wired to us, and play a traced push on it."),
 }
 """Each sub-command's module, which has a click command ``command``, and its line of help."""

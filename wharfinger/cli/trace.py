@@ -14,6 +14,7 @@ from wharfinger.cli.references import without_host
 from wharfinger.cli.texts import in_markup, shown
 from wharfinger.ledger.database import Database
 from wharfinger.ledger.errors import LedgerError
+from wharfinger.ledger.groups import was
 from wharfinger.ledger.queries import Trace, TracedDelivery, TracedEvent, TracedIssuance, trace
 from wharfinger.ledger.reading import ANONYMOUS, ERASED
 
@@ -108,10 +109,11 @@ def _event(one: TracedEvent) -> str:
     what = f"{one.repository}:{one.tag}" if one.tag else one.repository
     tie = coloured("/".join(filter(None, (one.attribution.verdict, one.attribution.reason))), one.attribution.verdict)
     flags = f"  [yellow]{' '.join(one.attribution.flags)}[/yellow]" if one.attribution.flags else ""
+    before = "".join(f"  {text}" for text in [was(one.previous_digest, one.digest)] if text)
     return (
         f"[bold]{in_markup(one.action)}[/bold] {in_markup(one.kind)} {in_markup(what)}  {tie}{flags}"
         f"  {in_markup(_who(one.attribution.account, erased=one.erased))}\n"
-        f"{moment(one.occurred_at)}  {in_markup(one.digest)}  event {in_markup(one.event_id)}  log {one.seq}"
+        f"{moment(one.occurred_at)}  {in_markup(one.digest)}{in_markup(before)}  event {in_markup(one.event_id)}  log {one.seq}"
     )
 
 

@@ -20,6 +20,7 @@ from wharfinger.cli.serve import NO_SOURCES, Boards, auth_specs, notifier_specs,
 from wharfinger.cli.supervise import Spec, Supervisor
 from wharfinger.cli.work import ledger_spec, worker_specs
 from wharfinger.runtime import embedded
+from wharfinger.runtime.configuration import STORE
 from wharfinger.runtime.errors import Misconfigured, Unavailable
 from wharfinger.runtime.log import Log, to_stderr
 from wharfinger.runtime.settings import Settings
@@ -68,6 +69,12 @@ def _run(place: Place, settings: Settings, log: Log) -> int:
     require_free_or_exit(settings.auth.server.listen, "server.addr")
     try:
         store = EmbeddedStore(settings) if settings.embedded else None
+        if store is None and embedded.left_behind(settings.data):
+            log(
+                "store.left_behind",
+                folder=str(settings.data / STORE),
+                why="redis.url is set, and it was not moved: docs/ledger.md",
+            )
     except Misconfigured as fault:
         click.echo(str(fault), err=True)
         return EXIT_MISCONFIGURED

@@ -1,7 +1,7 @@
 """Audit records for other programs: JSON, CSV, CloudEvents, OCSF. Pure: a record in, a line out. Selects nothing.
 
-Sources: CloudEvents 1.0.2, JSON format; OCSF 1.5, API Activity (class 6003). A field that says nothing is left out, but for
-those that design names: a script may rely on them.
+Sources: CloudEvents 1.0.2, JSON format; OCSF 1.6, the first with a user's credentials, API Activity (class 6003). A field that
+says nothing is left out, but for those that design names: a script may rely on them.
 """
 
 import csv
@@ -34,6 +34,7 @@ _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 _ACTIVITY: Final = {"push": 1, "mount": 1, "pull": 2, "probe": 2, "deliver": 3, "delete": 4, "untag": 4, "issue": 1}
 _SEVERITY_OF_ALARM: Final = 4
 _OCSF_CLASS: Final = 6003
+_OCSF_VERSION: Final = "1.6.0"
 
 
 def header(form: Format) -> str:
@@ -154,7 +155,7 @@ def _ocsf(one: Stored) -> str:
         "status_id": 2 if failed else 1,
         "status_detail": "/".join(filter(None, (record.verdict, record.reason))),
         "metadata": {
-            "version": "1.5.0",
+            "version": _OCSF_VERSION,
             "uid": str(one.seq),
             "logged_time": record.recorded_at,
             "product": {"name": "Wharfinger", "vendor_name": "Wharfinger"},
@@ -172,7 +173,7 @@ def _ocsf(one: Stored) -> str:
         "resources": _resources(one),
     }
     if personal.user_agent:
-        event["http_request"] = {"user_agent": personal.user_agent, "http_method": record.method}
+        event["http_request"] = {"user_agent": personal.user_agent} | ({"http_method": record.method} if record.method else {})
     if record.event_sha:
         event["raw_data_hash"] = {"algorithm_id": 3, "algorithm": "SHA-256", "value": record.event_sha}
     event["unmapped"] = as_json(one)

@@ -8,7 +8,7 @@ mounts come under tokens of their own. So a token says nothing of where an actio
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Final
+from typing import Any, Final
 
 from wharfinger.ledger.reading import ANONYMOUS, ERASED, Stored
 from wharfinger.ledger.record import AuditRecord, RecordKind
@@ -17,6 +17,9 @@ IDLE_MS: Final = 15 * 60_000
 """Parts that lie further apart belong to different actions."""
 SAME_MS: Final = 60_000
 """The same digest again so soon is the same action: another tag, or a pull by digest after a look at the tag."""
+
+SHOWN: Final = 19
+"""Characters of a digest that people are shown."""
 
 
 class GroupKind(StrEnum):
@@ -56,18 +59,43 @@ class Group:
     flags: set[str] = field(default_factory=set)
 
     def headline(self) -> str:
-        """What people read: ``ci pushed shop/web:1.4 (sha256:0123456789ab), 5 blobs, 2 mounted``."""
+        """What people read: ``ci pushed shop/web:1.4 (sha256:0123456789ab), 5 blobs, 2 mounted, was sha256:ab9876543210``."""
         what = self.repository + (":" + ",".join(self.tags) if self.tags else "")
-        digest = f" ({self.digest[:19]})" if self.digest else ""
+        digest = f" ({self.digest[:SHOWN]})" if self.digest else ""
         parts = [
             _count(self.children, "child manifest"),
             _count(self.blobs, "blob"),
             f"{self.mounted} mounted" if self.mounted else "",
+            was(self.previous_digest, self.digest),
         ]
         verb = _VERBS[self.kind]
         return ", ".join(
             [f"{ERASED if self.erased else self.account or ANONYMOUS} {verb} {what}{digest}", *filter(None, parts)]
         )
+
+    def to_json(self) -> dict[str, Any]:
+        """What programs read: one of these a line."""
+        return {
+            "kind": self.kind.value,
+            "source": self.source,
+            "account": self.account,
+            "repository": self.repository,
+            "tags": self.tags,
+            "digest": self.digest,
+            "previous_digest": self.previous_digest,
+            "size": self.size,
+            "blobs": self.blobs,
+            "mounted": self.mounted,
+            "children": self.children,
+            "probes": self.probes,
+            "first_at": self.first_at,
+            "last_at": self.last_at,
+            "tokens": sorted(self.tokens),
+            "verdicts": sorted(self.verdicts),
+            "flags": sorted(self.flags),
+            "erased": self.erased,
+            "seqs": self.seqs,
+        }
 
     def add(self, seq: int, record: AuditRecord) -> None:
         """Count a record to it."""
@@ -238,6 +266,11 @@ def _alone(one: Stored, kind: GroupKind) -> Group:
     )
     made.add(one.seq, one.record)
     return made
+
+
+def was(previous: str, now: str) -> str:
+    """What a tag was before, for people; empty when it was nothing, or the same."""
+    return f"was {previous[:SHOWN]}" if previous not in {"", now} else ""
 
 
 def _count(number: int, what: str) -> str:

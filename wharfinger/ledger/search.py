@@ -5,7 +5,7 @@ recording, which never fall from one record to the next: a time is found by halv
 """
 
 import heapq
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -78,6 +78,31 @@ def search(database: Database, criteria: Criteria, *, limit: int = 100, before: 
         records = read_records(connection, database.words, found[:wanted])
     more = found[wanted - 1] if len(found) > wanted else None
     return Page(tuple(reversed(records)), more)
+
+
+def newest(
+    database: Database, asked: Sequence[Criteria], *, since_ms: int, limit: int, known: Container[int]
+) -> tuple[list[list[int]], list[Stored]]:
+    """The newest records for several questions, from one time on.
+
+    Args:
+        database: the ledger.
+        asked: the questions; their own times and cursors are not looked at.
+        since_ms: when the oldest of them was recorded, or later.
+        limit: records, of each question.
+        known: numbers whose records the caller has.
+
+    Returns:
+        the numbers that answer each question, newest first, and the records that are not known.
+
+    Raises:
+        LedgerUnavailable: the ledger did not answer.
+    """
+    with database.reading() as connection:
+        span = Span(seq_at(connection, since_ms), read_tree(connection).size)
+        found = [list(_numbers(connection, database.words, criteria, span, limit)) for criteria in asked]
+        unknown = [seq for numbers in found for seq in numbers if seq not in known]
+        return found, read_records(connection, database.words, unknown)
 
 
 def seq_at(connection: Connection, moment_ms: int) -> int:

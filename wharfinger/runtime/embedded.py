@@ -5,6 +5,8 @@ the workers are done, and leave an orphan that blocks the next start. Here the s
 folder of mode 0700 and no TCP; it gets SIGTERM when its parent dies, and a next start adopts it if it is still there.
 A write that was answered is on disk (``appendfsync always``); a full memory refuses writes, it never forgets any.
 The folder's lock is the server's own for as long as it lives, so that no second one writes beside it, however silent it is.
+A store that is moved away is marked by a file in its folder, and only started to move it, at a socket that nobody else knows:
+whoever went on with it would write what is left behind.
 """
 
 import ctypes
@@ -30,6 +32,12 @@ from wharfinger.runtime.errors import Misconfigured, Unavailable
 
 MAX_SOCKET_PATH: Final = 100
 """Bytes. sockaddr_un holds 108 on Linux, 104 elsewhere."""
+SOCKET: Final = "valkey.sock"
+LEAVING_SOCKET: Final = "leaving.sock"
+MOVING: Final = "moving"
+"""Marks a store of which a copy is made elsewhere: where that is, and the copy's mark."""
+MOVED: Final = "moved"
+"""Marks a store whose copy is the store now."""
 POLL_S: Final = 0.005
 LOCK_POLL_S: Final = 0.05
 LOG_TAIL: Final = 2_000
@@ -75,22 +83,25 @@ class Running:
             time.sleep(POLL_S)
 
 
-def start(data: Path, *, wait_s: float = 60) -> Running:
+def start(data: Path, *, wait_s: float = 60, leaving: bool = False) -> Running:
     """Start the store below a data folder, or adopt the one that runs there.
 
     Args:
         data: the store lives in its folder ``store``.
         wait_s: how long it may take to load what it kept.
+        leaving: to move it away: also one that is marked.
 
     Raises:
-        Misconfigured: the folder cannot be used, or somebody else's server sits in it.
+        Misconfigured: the folder cannot be used, somebody else's server sits in it, or its store is moved away.
         Unavailable: it did not start in time.
     """
     folder = data / STORE
     _private(folder)
-    socket = socket_path(folder)
+    if not leaving:
+        _require_staying(folder)
+    socket = socket_path(folder, LEAVING_SOCKET if leaving else SOCKET)
     with (folder / "lock").open("w") as lock:
-        pid = _running(lock, socket, folder, wait_s)
+        pid = _running(lock, socket, folder, wait_s, adopts=not leaving)
         if pid is not None:
             return Running(Store(f"unix://{socket}", socket, pid, adopted=True), None)
         socket.unlink(missing_ok=True)
@@ -99,19 +110,19 @@ def start(data: Path, *, wait_s: float = 60) -> Running:
     return Running(Store(f"unix://{socket}", socket, child.pid, adopted=False), child)
 
 
-def socket_path(folder: Path) -> Path:
-    """Where the socket is: in the folder, or in a private one with a short name when that path is too long.
+def socket_path(folder: Path, name: str = SOCKET) -> Path:
+    """Where a socket is: in the folder, or in a private one with a short name when that path is too long.
 
     Raises:
         Misconfigured: the short folder is not ours alone.
     """
-    direct = folder.resolve() / "valkey.sock"
+    direct = folder.resolve() / name
     if len(os.fsencode(direct)) <= MAX_SOCKET_PATH:
         return direct
-    name = hashlib.sha256(os.fsencode(folder.resolve())).hexdigest()[:16]
-    short = Path(f"/tmp/wharfinger-{os.getuid()}-{name}")  # noqa: S108 - made 0700 and its owner checked just below
+    hashed = hashlib.sha256(os.fsencode(folder.resolve())).hexdigest()[:16]
+    short = Path(f"/tmp/wharfinger-{os.getuid()}-{hashed}")  # noqa: S108 - made 0700 and its owner checked just below
     _private(short)
-    return short / "valkey.sock"
+    return short / name
 
 
 def configuration(folder: Path, socket: Path) -> list[str]:
@@ -132,6 +143,33 @@ def configuration(folder: Path, socket: Path) -> list[str]:
     return [part for name, value in settings.items() for part in (f"--{name}", value)]
 
 
+def left_behind(data: Path) -> bool:
+    """Whether there is a store that somebody used before, and did not move away: what is on its way in it is not settled.
+
+    Raises:
+        Misconfigured: it is being moved, and whoever wrote to the new one now would keep the rest out.
+    """
+    folder = data / STORE
+    if (folder / MOVED).exists() or not folder.is_dir():
+        return False
+    if (folder / MOVING).exists():
+        again = "run that `wharfinger ledger move` again"
+        raise Misconfigured(f"the store in {folder} is not moved yet: {again}, or remove {folder / MOVING} to leave it behind")
+    return any(folder.iterdir())
+
+
+def _require_staying(folder: Path) -> None:
+    if (folder / MOVED).exists():
+        raise Misconfigured(
+            f"the store in {folder} was moved to another Redis, as {folder / MOVED} tells: set redis.url to that"
+        )
+    if (folder / MOVING).exists():
+        again = "run that `wharfinger ledger move` again"
+        raise Misconfigured(
+            f"the store in {folder} is being moved to another Redis: {again}, or remove {folder / MOVING} to stay"
+        )
+
+
 def _private(folder: Path) -> None:
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -144,13 +182,13 @@ def _private(folder: Path) -> None:
         folder.chmod(0o700)
 
 
-def _running(lock: TextIO, socket: Path, folder: Path, wait_s: float) -> int | None:
-    """The server that runs in a folder, once it answers; None when there is none, and the lock is ours."""
+def _running(lock: TextIO, socket: Path, folder: Path, wait_s: float, *, adopts: bool) -> int | None:
+    """The server that runs in a folder, once it answers, if it is wanted; None when there is none, and the lock is ours."""
     until = time.monotonic() + wait_s
     while True:
         # Whoever has the lock is a server, or starts one. A server that is stopped, or slow to end, has it and does not answer.
         free = _taken(lock)
-        pid = _ping(socket)
+        pid = _ping(socket) if adopts else None
         if pid is not None and _is_ours(socket, folder):
             return pid
         if free:

@@ -18,7 +18,7 @@ T = TypeVar("T")
 WordT = TypeVar("WordT", bound=StrEnum)
 
 MAX_FILE: Final = 4 * 1024 * 1024
-_ENVIRONMENT: Final = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+ENVIRONMENT: Final = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _MERGE: Final = "tag:yaml.org,2002:merge"
 _QUOTED: Final = re.compile(r'"[^"]*"|' + r"'[^']*'")
 _YES: Final = frozenset({"true", "yes", "on", "y"})
@@ -294,7 +294,7 @@ class Section:
     def expanded(self, name: str, *, required: bool = False) -> str | None:
         """A text with ``${NAME}`` from the environment put in."""
         text = self.text(name, required=required)
-        return None if text is None else _ENVIRONMENT.sub(lambda found: self._variable(name, found[1]), text)
+        return None if text is None else ENVIRONMENT.sub(lambda found: self._variable(name, found[1]), text)
 
     def secret(self, name: str, *, required: bool = False) -> bytes | None:
         """A secret from ``<name>_file``, or from ``<name>: ${ENV}``; never written out in the file."""
@@ -308,7 +308,7 @@ class Section:
             if required:
                 self.fault(f"{name}_file", "is missing", f"name a file that holds the {name}")
             return None
-        whole = _ENVIRONMENT.fullmatch(text)
+        whole = ENVIRONMENT.fullmatch(text)
         if whole is None:
             remedy = f'put it into a file and name that in {name}_file, or write "${{VARIABLE}}"'
             self.fault(name, "is written out in the configuration, where too many can read it", remedy)

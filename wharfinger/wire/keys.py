@@ -36,6 +36,12 @@ REPLAYING = PREFIX + "replaying"
 REPLAYING_TTL_MS = 5_000
 """Longer than the pause between two parts; a token service that dies over it says so no longer than this."""
 
+MOVING = PREFIX + "moving:"
+"""Before the name of each key of a copy that is being made of another store. Writer and reader: ``ledger move``."""
+
+MOVED = PREFIX + "moved"
+"""Which store was moved here. Writer and reader: ``ledger move``."""
+
 ISSUANCE_KEEP_S = 24 * 3600
 """An issuance stays readable by its key this long after the token expired, for uploads that end late and for others."""
 
@@ -87,6 +93,8 @@ CATALOGUE = (
     KeyDoc(proved("<hash>"), "string", "authsvc", "authsvc", "15 min past the last right password"),
     KeyDoc(REPLAYING, "string", "authsvc", "settle", "5 s past the last part of a journal"),
     KeyDoc(WAKE, "string", "notifier, sweep, settle", "notifier, sweep", "2 s"),
+    KeyDoc(MOVING + "<key>", "of the key", "ledger move", "ledger move", "until the copy is whole"),
+    KeyDoc(MOVED, "string", "ledger move", "ledger move", "none"),
     KeyDoc(f"rq:queue:{SETTLE_QUEUE}", "list (RQ)", "notifier, sweep", "settle worker", "none"),
     KeyDoc(f"rq:queue:{DELIVER_QUEUE}", "list (RQ)", "settle, deliver, sweep", "deliver workers", "none"),
 )

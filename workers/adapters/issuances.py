@@ -8,7 +8,7 @@ import redis
 
 from wharfinger.ledger.database import Database
 from wharfinger.ledger.issued import from_record
-from wharfinger.ledger.search import Criteria, search
+from wharfinger.ledger.search import Criteria, newest
 from wharfinger.ledger.settlement import find_issuances
 from wharfinger.wire import keys
 from wharfinger.wire.codec import UnreadableRecord, decode
@@ -19,6 +19,9 @@ from workers.adapters.redis_errors import unavailable_when_silent
 MAX_CANDIDATES: Final = 200
 """Issuances of one account that are looked at for an event without an id; with more in a day nothing could be told anyway."""
 
+MAX_REMEMBERED: Final = 20_000
+"""Candidates that are kept in memory: the same ones are asked for with each batch."""
+
 
 class StoredIssuances:
     """The port ``IssuanceLookup``."""
@@ -26,6 +29,7 @@ class StoredIssuances:
     def __init__(self, client: redis.Redis, database: Database) -> None:
         self._redis = client
         self._database = database
+        self._remembered: dict[int, Issuance] = {}
 
     def find(self, jtis: AbstractSet[Jti]) -> Mapping[Jti, Issuance]:
         """The records that exist in either place."""
@@ -45,12 +49,19 @@ class StoredIssuances:
 
     def of_accounts(self, accounts: AbstractSet[Account], *, since_ms: int) -> Mapping[Account, Sequence[Issuance]]:
         """What the ledger knows, newest first, MAX_CANDIDATES of each."""
-        return {account: self._of(account, since_ms) for account in accounts}
+        ordered = sorted(accounts)
+        asked = [Criteria(account=account, kinds=("issuance",)) for account in ordered]
+        found, new = newest(self._database, asked, since_ms=since_ms, limit=MAX_CANDIDATES, known=self._remembered)
+        self._remembered |= {one.seq: from_record(one.record, erased=one.erased) for one in new}
+        told = {account: self._of(account, numbers) for account, numbers in zip(ordered, found, strict=True)}
+        if len(self._remembered) > MAX_REMEMBERED:
+            self._remembered.clear()
+        return told
 
-    def _of(self, account: Account, since_ms: int) -> list[Issuance]:
-        asked = Criteria(account=account, kinds=("issuance",), since_ms=since_ms)
-        page = search(self._database, asked, limit=MAX_CANDIDATES)
-        return [from_record(one.record, erased=one.erased) for one in page.records]
+    def _of(self, account: Account, numbers: Sequence[int]) -> list[Issuance]:
+        # One that was erased stands under nobody's name: it is no anonymous client's, whatever is remembered of it.
+        ones = [self._remembered[number] for number in numbers]
+        return [one for one in ones if one.account == account and not one.erased]
 
 
 def _read(jti: Jti, value: bytes | str | None) -> Issuance | None:

@@ -3,7 +3,7 @@
 For registries whose ``actor.name`` others read too, so that tokens carry the plain account (``token.subject: account``).
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from wharfinger.wire.event import RegistryEvent
@@ -21,6 +21,21 @@ from workers.decide.attribution import (
 
 MAX_CANDIDATES: Final = 10
 """Token ids named when several fit."""
+
+
+class Candidates:
+    """Issuances of accounts, by the repositories they are for: an event can only be of those that name its own."""
+
+    def __init__(self, of_accounts: Mapping[Account, Sequence[Issuance]]) -> None:
+        self._found: dict[tuple[Account, str], list[Issuance]] = {}
+        for account, issuances in of_accounts.items():
+            for issuance in issuances:
+                for name in {scope.name for scope in issuance.granted}:
+                    self._found.setdefault((account, name), []).append(issuance)
+
+    def for_event(self, event: RegistryEvent) -> Sequence[Issuance]:
+        """Those that may be an event's."""
+        return self._found.get((Account(event.unverified_actor), event.repository), ())
 
 
 def infer(event: RegistryEvent, candidates: Sequence[Issuance]) -> Attribution:

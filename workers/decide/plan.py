@@ -17,7 +17,7 @@ from wharfinger.wire.names import Account, Jti
 from wharfinger.wire.notification import Notification
 from wharfinger.wire.subject import TokenSubject, parse_subject
 from workers.decide.attribution import VIOLATIONS, Attribution, Reason, attribute
-from workers.decide.inference import infer
+from workers.decide.inference import Candidates, infer
 from workers.decide.rules import CompiledRule, alarm_deliveries, deliveries, id_of
 
 _METHODS: Final = frozenset({"GET", "HEAD", "PUT", "POST", "PATCH", "DELETE"})
@@ -135,7 +135,7 @@ class Planner:
             candidates: recent issuances of the accounts that its events name without a token id.
             now_ms: milliseconds since the epoch.
         """
-        known = Known(issuances, candidates)
+        known = Known(issuances, Candidates(candidates))
         return [self._entry(reading, known, now_ms) for reading in readings]
 
     def lacks_record(self, heard: Heard, issuances: Mapping[Jti, Issuance]) -> bool:
@@ -188,7 +188,7 @@ class Planner:
             proof = verify(self.keys, unverified_jti=subject.unverified_jti, account=subject.unverified_account)
             return attribute(event, issuance, proof, received_ms=heard.notification.received_at)
         if self.infers:
-            return infer(event, known.candidates.get(Account(event.unverified_actor), ()))
+            return infer(event, known.candidates.for_event(event))
         return attribute(event, None, Proof.MALFORMED, received_ms=heard.notification.received_at)
 
     def _alarm(self, event: RegistryEvent, attribution: Attribution) -> str:
@@ -203,7 +203,7 @@ class Known:
     """What was found about a batch's tokens and accounts."""
 
     issuances: Mapping[Jti, Issuance]
-    candidates: Mapping[Account, Sequence[Issuance]]
+    candidates: Candidates
 
 
 def accounts_to_infer(readings: Sequence[Reading]) -> frozenset[Account]:

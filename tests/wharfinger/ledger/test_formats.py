@@ -89,6 +89,61 @@ def test_ocsf() -> None:
     assert (event["status_id"], event["severity_id"]) == (1, 1)
 
 
+OCSF: dict[str, tuple[set[str], set[str]]] = {
+    "": (
+        {
+            "class_uid",
+            "category_uid",
+            "activity_id",
+            "type_uid",
+            "time",
+            "severity_id",
+            "metadata",
+            "actor",
+            "api",
+            "src_endpoint",
+        },
+        {"status_id", "status_detail", "resources", "http_request", "raw_data_hash", "unmapped"},
+    ),
+    "metadata": ({"version", "product"}, {"uid", "logged_time"}),
+    "metadata.product": (set(), {"name", "vendor_name"}),
+    "actor": (set(), {"user", "session"}),
+    "actor.user": (set(), {"name", "programmatic_credentials"}),
+    "actor.user.programmatic_credentials": ({"uid"}, {"type"}),
+    "actor.session": (set(), {"uid"}),
+    "api": ({"operation"}, {"service", "request"}),
+    "api.service": (set(), {"name"}),
+    "api.request": ({"uid"}, set()),
+    "src_endpoint": (set(), {"ip", "name"}),
+    "resources": (set(), {"name", "type", "uid"}),
+    "http_request": (set(), {"user_agent", "http_method"}),
+    "raw_data_hash": ({"algorithm_id", "value"}, {"algorithm"}),
+}
+"""Of OCSF 1.6.0, as far as it is used: by place, what must be there, and what else may."""
+METHODS = {"CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "TRACE"}
+
+
+@pytest.mark.parametrize(
+    "record", [RECORD, replace(RECORD, method="PUT"), *(AuditRecord(kind=kind, recorded_at=5) for kind in RecordKind)]
+)
+def test_what_ocsf_knows(record: AuditRecord) -> None:
+    """Only attributes of the version that it names, with those that are required, whatever the record says; and one of its methods."""
+
+    def look(place: str, value: object) -> None:
+        for one in value if isinstance(value, list) else [value]:
+            if not isinstance(one, dict) or place == "unmapped":
+                continue
+            must, may = OCSF[place]
+            assert must <= set(one) <= must | may, place
+            for name, inner in one.items():
+                look(f"{place}.{name}".removeprefix("."), inner)
+
+    event = json.loads(line(Format.OCSF, Stored(1, record, b"s")))
+    look("", event)
+    assert event["metadata"]["version"] == "1.6.0"
+    assert event.get("http_request", {}).get("http_method", "GET") in METHODS
+
+
 @pytest.mark.parametrize(
     ("change", "status", "severity"),
     [

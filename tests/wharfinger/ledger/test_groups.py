@@ -79,6 +79,30 @@ def test_two_tags_of_a_digest_are_one_push() -> None:
     assert len(told(*both, gap_ms=SAME_MS + 1)) == 2
 
 
+def test_what_a_tag_was() -> None:
+    """A moved tag tells it; a new one, and one that stays what it is, have nothing to tell."""
+    moved = [event("push", "manifest", tag="v1", previous_digest=previous) for previous in (TWO, "", ONE)]
+    assert [told(one) for one in moved] == [
+        ["push: zoe pushed shop/web:v1 (sha256:111111111111), was sha256:222222222222"],
+        ["push: zoe pushed shop/web:v1 (sha256:111111111111)"],
+        ["push: zoe pushed shop/web:v1 (sha256:111111111111)"],
+    ]
+
+
+def test_for_programs() -> None:
+    """Everything of a push: tags, layers, mounts, bytes, tokens, and the numbers of the lines that it stands for."""
+    records = [
+        event("push", jti="a" * 26, size=100), event("mount", jti="b" * 26, size=50), event("probe", jti="b" * 26),
+        event("push", "manifest", tag="v1", digest=INDEX, previous_digest=TWO, jti="b" * 26, size=7, flags="addr_differs"),
+    ]  # fmt: skip
+    (made,) = group([Stored(at + 3, replace(one, occurred_at=1_000 + at), b"") for at, one in enumerate(records)])
+    assert made.to_json() == {
+        "kind": "push", "source": "", "account": "zoe", "repository": "shop/web", "tags": ["v1"], "digest": INDEX, "previous_digest": TWO,
+        "size": 157, "blobs": 1, "mounted": 1, "children": 0, "probes": 1, "first_at": 1_000, "last_at": 1_003,
+        "tokens": ["a" * 26, "b" * 26], "verdicts": ["exact"], "flags": ["addr_differs"], "erased": False, "seqs": [3, 4, 5, 6],
+    }  # fmt: skip
+
+
 def test_parts_without_a_tagged_manifest() -> None:
     """A push by digest, an upload that was given up, and looks alone."""
     assert told(event("push"), event("push", "manifest")) == ["push: zoe pushed shop/web (sha256:111111111111), 1 blob"]

@@ -123,6 +123,40 @@ def test_one_that_runs_is_adopted(tmp_path: Path) -> None:
 
 
 @pytest.mark.real
+def test_one_that_leaves(tmp_path: Path) -> None:
+    """Nobody else finds it, and it is not one that others use: while another runs there it does not start."""
+    used = embedded.start(tmp_path)
+    with pytest.raises(Unavailable, match="end its process"):
+        embedded.start(tmp_path, leaving=True, wait_s=0.2)
+    used.stop()
+    leaving = embedded.start(tmp_path, leaving=True)
+    assert not used.store.socket.exists()
+    assert leaving.store.socket != used.store.socket
+    leaving.stop()
+
+
+@pytest.mark.parametrize(("mark", "told"), [("moving", "run that .* again, or remove"), ("moved", "set redis.url to that")])
+def test_one_that_left(tmp_path: Path, mark: str, told: str) -> None:
+    """It is not started any more, and what to do is told."""
+    (tmp_path / "store").mkdir()
+    (tmp_path / "store" / mark).touch()
+    with pytest.raises(Misconfigured, match=told):
+        embedded.start(tmp_path)
+
+
+def test_one_that_is_left_behind(tmp_path: Path) -> None:
+    """With another Redis nobody starts it: what is on its way in it is told of; a half of a move is no start."""
+    assert not embedded.left_behind(tmp_path)
+    (tmp_path / "store/appendonlydir").mkdir(parents=True)
+    assert embedded.left_behind(tmp_path)
+    (tmp_path / "store/moving").touch()
+    with pytest.raises(Misconfigured, match="is not moved yet: run that"):
+        embedded.left_behind(tmp_path)
+    (tmp_path / "store/moving").replace(tmp_path / "store/moved")
+    assert not embedded.left_behind(tmp_path)
+
+
+@pytest.mark.real
 def test_an_adopter_stops_it(tmp_path: Path) -> None:
     """And waits until it is gone."""
     first = embedded.start(tmp_path)

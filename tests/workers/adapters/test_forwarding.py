@@ -1,7 +1,6 @@
 """A forward's thread over a real ledger: it goes on by itself, and one that fails keeps no other waiting."""
 
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Iterator, Sequence
 
 import pytest
 
@@ -35,13 +34,17 @@ class Taking:
 class House:
     """A thread over a ledger of its own."""
 
-    def __init__(self, folder: Path) -> None:
-        self.url = f"sqlite:///{folder}/ledger.db"
-        self.ledger = Database(self.url)
+    def __init__(self, url: str) -> None:
+        self.ledger, self.opened = Database(url), list[Database]()
         self.sink, self.logged = Taking(), list[str]()
-        passage = LedgersPassage(Database(self.url), "siem", lambda: NOW)
-        forward = Forward("siem", passage, self.sink, self.log)
-        self.thread = ForwardInThread(forward, self.log)
+        self._url = url
+        self.thread = self.another()
+
+    def another(self) -> ForwardInThread:
+        """A thread, as after a start."""
+        self.opened.append(Database(self._url))
+        passage = LedgersPassage(self.opened[-1], "siem", lambda: NOW)
+        return ForwardInThread(Forward("siem", passage, self.sink, self.log), self.log)
 
     def log(self, event: str, /, **_fields: object) -> None:
         """What was said."""
@@ -49,9 +52,12 @@ class House:
 
 
 @pytest.fixture
-def house(tmp_path: Path) -> House:
+def house(ledger_url: str) -> Iterator[House]:
     """It runs not yet."""
-    return House(tmp_path)
+    made = House(ledger_url)
+    yield made
+    for database in (made.ledger, *made.opened):
+        database.close()
 
 
 def test_it_follows_the_trail(house: House) -> None:
@@ -72,9 +78,7 @@ def test_after_a_restart(house: House) -> None:
     wait_until("the record", lambda: house.sink.taken)
     house.thread.stop(within_s=10)
     commit(house.ledger, [push("e2")], now_ms=NOW)
-    again = ForwardInThread(
-        Forward("siem", LedgersPassage(Database(house.url), "siem", lambda: NOW), house.sink, house.log), house.log
-    )
+    again = house.another()
     again.start()
     wait_until("the next", lambda: house.sink.taken == [0, 1])
     again.stop(within_s=10)

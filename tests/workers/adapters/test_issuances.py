@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 from msgspec import structs
 
-from tests.stores import STORES, Store
+from tests.stores import STORES, Store, in_process
 from tests.workers.adapters.test_streams import issued
 from tests.workers.fakes import KnownIssuances
 from wharfinger.ledger.database import Database
+from wharfinger.ledger.erasure import erase_account
 from wharfinger.ledger.errors import LedgerMisuse
 from wharfinger.ledger.issued import to_record
 from wharfinger.ledger.settlement import commit
@@ -36,9 +37,9 @@ class Subject:
 
 
 @pytest.fixture
-def ledger(tmp_path: Path) -> Iterator[Database]:
-    """A new ledger in its file."""
-    database = Database(f"sqlite:///{tmp_path}/ledger.db")
+def ledger(ledger_url: str) -> Iterator[Database]:
+    """A new ledger."""
+    database = Database(ledger_url)
     yield database
     database.close()
 
@@ -117,6 +118,19 @@ def test_candidates_of_an_account(subject: Subject) -> None:
         subject.settle(one)
     found = subject.port.of_accounts({Account("zoe"), Account("nobody")}, since_ms=20_000)
     assert {account: list(those) for account, those in found.items()} == {Account("zoe"): known[:0:-1], Account("nobody"): []}
+
+
+def test_an_erased_account_has_no_candidates(ledger: Database) -> None:
+    """Also where they were asked for before; and what was its is no anonymous client's."""
+    settle(ledger, structs.replace(issued(1), issued_at=10))
+    client = in_process().client()
+    port = StoredIssuances(client, ledger)
+    asked = (Account("zoe"), Account(""))
+    assert [len(port.of_accounts(set(asked), since_ms=0)[account]) for account in asked] == [1, 0]
+    erase_account(ledger, "zoe", now_ms=20_000)
+    for one in (port, StoredIssuances(client, ledger)):
+        assert [len(one.of_accounts(set(asked), since_ms=0)[account]) for account in asked] == [0, 0]
+    client.close()
 
 
 def test_a_service_that_sends_what_it_could_not(subject: Subject) -> None:

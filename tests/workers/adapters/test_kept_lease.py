@@ -3,7 +3,6 @@
 import itertools
 import threading
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from sqlalchemy import select, update
@@ -22,9 +21,9 @@ DELIVERY = DeliveryId("dlv_1")
 
 
 @pytest.fixture
-def ledger(tmp_path: Path) -> Iterator[Database]:
+def ledger(ledger_url: str) -> Iterator[Database]:
     """A ledger with one delivery."""
-    database = Database(f"sqlite:///{tmp_path}/ledger.db")
+    database = Database(ledger_url)
     record = AuditRecord(
         kind=RecordKind.EVENT,
         recorded_at=NOW,

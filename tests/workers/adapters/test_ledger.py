@@ -1,12 +1,14 @@
 """The ports SettledLedger, Outbox and Held: their suites on the fakes and on SQLite, by one clock that the tests set."""
 
 import hashlib
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from tests.postgresql import Server
 from tests.workers.fakes import MemoryLedger, MemoryOutbox
 from wharfinger.ledger.database import Database
 from wharfinger.ledger.errors import LeaseLost, LedgerUnavailable
@@ -57,7 +59,7 @@ class Subject:
         self.claim(number).finish(state, "")
 
 
-@pytest.fixture(params=["fake", "sqlite"])
+@pytest.fixture(params=["fake", "sqlite", pytest.param("postgresql", marks=pytest.mark.real)])
 def subject(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Subject]:
     """Each implementation."""
     clock = Clock()
@@ -65,7 +67,11 @@ def subject(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Subject]
         fake = MemoryLedger()
         yield Subject(fake, MemoryOutbox(fake, clock), clock, lambda: setattr(fake, "gone", True))
         return
-    database = Database(f"sqlite:///{tmp_path}/ledger.db")
+    if request.param == "postgresql":
+        server: Server = request.getfixturevalue("postgresql")
+        database = Database(server.new(f"outbox_{os.urandom(6).hex()}"))
+    else:
+        database = Database(f"sqlite:///{tmp_path}/ledger.db")
 
     def take_away() -> None:
         with database.writing() as connection:

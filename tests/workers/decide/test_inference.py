@@ -6,9 +6,9 @@ import pytest
 
 from tests.workers.decide.test_attribution import EVENT, ISSUANCE
 from wharfinger.wire.issuance import Issuance
-from wharfinger.wire.names import Account, Jti
+from wharfinger.wire.names import Account, Jti, Repository
 from workers.decide.attribution import Reason, Verdict
-from workers.decide.inference import MAX_CANDIDATES, infer
+from workers.decide.inference import MAX_CANDIDATES, Candidates, infer
 
 PLAIN = replace(EVENT, unverified_actor=ISSUANCE.account, occurred_at=ISSUANCE.issued_at * 1_000 + 5_000)
 
@@ -64,3 +64,12 @@ def test_a_late_upload_fits_its_token() -> None:
     late = replace(PLAIN, occurred_at=ISSUANCE.expires_at * 1_000 + 3 * 3_600_000)
     assert infer(late, [ISSUANCE]).jti == ISSUANCE.jti
     assert infer(replace(late, unverified_actor=Account("")), []).account == ""
+
+
+def test_only_tokens_for_its_repository_can_be_its() -> None:
+    """Of its account, and for no other name; one that is for several is found by each."""
+    both = issuance("both", granted=(*ISSUANCE.granted, replace(ISSUANCE.granted[0], name="other")))
+    found = Candidates({ISSUANCE.account: [ISSUANCE, OTHER_REPOSITORY, both], Account("max"): [ISSUANCE]})
+    assert list(found.for_event(PLAIN)) == [ISSUANCE, both]
+    assert list(found.for_event(replace(PLAIN, repository=Repository("other")))) == [both]
+    assert list(found.for_event(replace(PLAIN, unverified_actor="nobody"))) == []

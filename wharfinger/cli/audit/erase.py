@@ -8,7 +8,7 @@ import click
 import redis
 
 from wharfinger.cli.audit.opening import EXIT_UNAVAILABLE, open_ledger
-from wharfinger.cli.audit.redis_memory import forget, remembers
+from wharfinger.cli.audit.redis_memory import forget, forget_on_disk, remembers
 from wharfinger.cli.loading import Place, placed, settings_or_exit
 from wharfinger.cli.progress import counting, now_ms
 from wharfinger.cli.stores import url_or_exit
@@ -39,9 +39,13 @@ def command(place: Place, *, account: str, yes: bool, as_json: bool) -> None:
     try:
         with redis.Redis.from_url(url, socket_timeout=10) as client:
             entries = forget(client, account, erased.jtis)
+            # Also where nothing went: an erasure before this one may have been broken off here.
+            gone = forget_on_disk(client)
     except redis.RedisError as error:
         click.echo(f"the ledger is done, but Redis did not answer ({type(error).__name__}): run this again", err=True)
         sys.exit(EXIT_UNAVAILABLE)
+    if not gone:
+        click.echo("Redis still has it in its append-only file: run BGREWRITEAOF there", err=True)
     if as_json:
         click.echo(json.dumps({"records": erased.records, "redis_entries": entries, "told_by": erased.told_by}))
     elif not erased.records and not entries:

@@ -2,6 +2,7 @@
 
 import json
 import time
+from collections.abc import Iterator
 from typing import Final
 
 import click
@@ -13,12 +14,15 @@ from wharfinger.cli.loading import Place, placed
 from wharfinger.cli.texts import in_markup
 from wharfinger.cli.trace import coloured, moment, people_console
 from wharfinger.ledger.database import Database
+from wharfinger.ledger.errors import LedgerUnavailable
 from wharfinger.ledger.formats import as_json
 from wharfinger.ledger.log import read_tree
 from wharfinger.ledger.reading import Stored
 from wharfinger.ledger.search import MAX_PAGE, Criteria, search
 
 LOOK_S: Final = 0.2
+AWAY_S: Final = 1.0
+"""Between two tries of a ledger that does not answer."""
 
 
 @click.command()
@@ -32,15 +36,29 @@ def command(place: Place, *, criteria: Criteria, start: int | None, as_lines: bo
     with open_ledger(place) as database:
         following = _size(database) if start is None else start
         click.echo("waiting for records; Ctrl+C ends", err=True)
-        while True:
+        for one in _coming(database, criteria, following):
+            if as_lines:
+                click.echo(json.dumps(as_json(one)))
+            else:
+                console.print(_line(one), soft_wrap=True)  # a record a line, however long
+
+
+def _coming(database: Database, criteria: Criteria, following: int) -> Iterator[Stored]:
+    """What matches from a number on, for ever. A ledger that does not answer is asked again: whoever reads on has no cursor."""
+    away = False
+    while True:
+        try:
             size = _size(database)
-            for one in _between(database, criteria, following, size):
-                if as_lines:
-                    click.echo(json.dumps(as_json(one)))
-                else:
-                    console.print(_line(one))
-            following = size
-            time.sleep(LOOK_S)
+            found = _between(database, criteria, following, size)
+        except LedgerUnavailable as fault:
+            if not away:
+                click.echo(f"{fault}; trying again", err=True)
+            away = True
+            time.sleep(AWAY_S)
+            continue
+        yield from found
+        following, away = size, False
+        time.sleep(LOOK_S)
 
 
 def _between(database: Database, criteria: Criteria, start: int, end: int) -> list[Stored]:

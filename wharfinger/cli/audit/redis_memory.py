@@ -6,6 +6,7 @@ knows no more which tokens the ledger had erased before.
 """
 
 import json
+import time
 from collections.abc import Iterable, Iterator
 from typing import Final, cast
 
@@ -18,6 +19,9 @@ from wharfinger.wire.names import Jti
 from wharfinger.wire.notification import decompress, from_fields
 
 PAGE: Final = 500
+REWRITE_S: Final = 60.0
+"""A gigabyte is written anew in some ten seconds."""
+POLL_S: Final = 0.05
 
 Fields = dict[bytes, bytes]
 Entry = tuple[bytes, Fields]
@@ -40,6 +44,37 @@ def forget(client: redis.Redis, account: str, jtis: Iterable[str]) -> int:
 def remembers(client: redis.Redis, account: str) -> bool:
     """Whether there is an entry to remove. Raises redis.RedisError."""
     return any(True for _ in _telling(client, account))
+
+
+def forget_on_disk(client: redis.Redis, *, wait_s: float = REWRITE_S) -> bool:
+    """Have the server write its file of commands anew, for what was removed stands in it still.
+
+    Returns:
+        whether it did; False when it is not done in time, or may not be told to.
+
+    Raises:
+        redis.RedisError: it did not answer.
+    """
+    if not client.info("persistence").get("aof_enabled"):
+        return True  # no file of commands; a snapshot is overwritten by the next one
+    until = time.monotonic() + wait_s
+    # One that began before may have seen what was removed since.
+    if not _rewritten(client, until):
+        return False
+    try:
+        client.bgrewriteaof()
+    except redis.ResponseError:
+        return False
+    return _rewritten(client, until) and client.info("persistence")["aof_last_bgrewrite_status"] == "ok"
+
+
+def _rewritten(client: redis.Redis, until: float) -> bool:
+    """Whether no rewrite is under way or waits, at last."""
+    while any(client.info("persistence")[what] for what in ("aof_rewrite_in_progress", "aof_rewrite_scheduled")):
+        if time.monotonic() > until:
+            return False
+        time.sleep(POLL_S)
+    return True
 
 
 def _telling(client: redis.Redis, account: str) -> Iterator[tuple[str, bytes, Fields]]:

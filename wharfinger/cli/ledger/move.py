@@ -1,4 +1,7 @@
-"""``wharfinger ledger move --from FILE``: a SQLite ledger into the database that the configuration names, proved both times."""
+"""``wharfinger ledger move``: a SQLite ledger into the database that ledger.url names, or the embedded store into a Redis.
+
+Both are proved to be the same before the old one is left: the ledger by its log, the store key by key.
+"""
 
 import json
 import os
@@ -10,31 +13,79 @@ from typing import Final, NoReturn
 import click
 
 from wharfinger.cli.audit.keys import EXIT_NOT_PROVED, keys_of
+from wharfinger.cli.ledger import store
 from wharfinger.cli.loading import Place, placed, settings_or_exit
 from wharfinger.cli.progress import counting
+from wharfinger.cli.texts import counted
+from wharfinger.cli.up import lock_or_exit
 from wharfinger.ledger.database import Database
 from wharfinger.ledger.errors import LedgerError, LedgerMisuse
 from wharfinger.ledger.log_keys import LogKeys
 from wharfinger.ledger.moving import move
 from wharfinger.ledger.verification.findings import What
 from wharfinger.ledger.verification.whole import verify_whole
+from wharfinger.runtime.configuration import JTI_KEY, STORE
+from wharfinger.runtime.configuration.texts import scheme
+from wharfinger.runtime.embedded import MOVING
+from wharfinger.runtime.errors import Misconfigured, Unavailable
 
 EXIT_MISCONFIGURED: Final = 2
 EXIT_UNAVAILABLE: Final = 3
 
 
 @click.command()
+@click.option("--from", "file", type=click.Path(path_type=Path, exists=True, dir_okay=False), help="The old ledger's file.")
 @click.option(
-    "--from", "file", required=True, type=click.Path(path_type=Path, exists=True, dir_okay=False), help="The old ledger's file."
+    "--store-to", "url", help="Move the embedded store instead: a redis://, rediss:// or unix:// URL; ${VARIABLE} is put in."
 )
+@click.option("--not-durable", is_flag=True, help="With --store-to: also into a Redis that may lose what it answered.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @placed
-def command(place: Place, *, file: Path, as_json: bool) -> None:
-    """Move a SQLite ledger into the one that ledger.url names, which must be empty.
+def command(place: Place, *, file: Path | None, url: str | None, not_durable: bool, as_json: bool) -> None:
+    """Move a SQLite ledger into the one that ledger.url names, or the embedded store into a Redis; the new one must be empty.
 
-    Stop everything that has the old one open first. The whole log is verified before and after; the old file stays as it is,
-    but is opened as a ledger no more. Exits with 1 when it is not proved: then the old one goes on being the ledger.
+    Stop everything that has the old one open first. A ledger's whole log is verified before and after, a store is compared key
+    by key; the old one stays as it is, but is opened no more. Exits with 1 when it is not proved: then the old one goes on.
     """
+    if (file is None) == (url is None):
+        raise click.UsageError("name what to move: --from FILE for a ledger, --store-to URL for the embedded store")
+    if url is not None:
+        _move_store(place, url, durable=not not_durable, as_json=as_json)
+    if file is not None:
+        _move_ledger(place, file, as_json=as_json)
+
+
+def _move_store(place: Place, text: str, *, durable: bool, as_json: bool) -> None:
+    settings = settings_or_exit(place)
+    if scheme(text) not in {"redis", "rediss", "unix"}:
+        raise click.UsageError("--store-to is no redis://, rediss:// or unix:// URL")
+    with lock_or_exit(settings.data):
+        try:
+            to = store.target_of(text, os.environ)
+            with counting("keys") as told:
+                keys = store.move_store(settings.data, to, durable=durable, told=told)
+        except Misconfigured as fault:
+            _refuse(f"{fault}{_stays(settings.data)}", EXIT_MISCONFIGURED)
+        except Unavailable as fault:
+            _refuse(f"{fault}{_stays(settings.data)}", EXIT_UNAVAILABLE)
+    if as_json:
+        click.echo(json.dumps({"keys": keys, "url": to.shown}))
+        return
+    click.echo(f"moved {counted(keys, 'key')}; the embedded store is started no more. Write into {settings.file}:")
+    click.echo(f'redis: {{url: "{to.shown}"}}')
+    if "jti_key_file" not in settings.file.read_text():
+        click.echo(
+            f"and into its section token, for all token services share that key:\njti_key_file: {settings.data / JTI_KEY}"
+        )
+
+
+def _stays(data: Path) -> str:
+    """What becomes of a store that is marked, and not moved."""
+    mark = data / STORE / MOVING
+    return f"; nothing is moved yet: run this again, or remove {mark} to stay with the old store" if mark.exists() else ""
+
+
+def _move_ledger(place: Place, file: Path, *, as_json: bool) -> None:
     url, keys = settings_or_exit(place).workers.ledger_url, keys_of(place)
     old = f"sqlite:///{file.absolute()}"
     try:

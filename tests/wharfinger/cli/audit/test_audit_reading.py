@@ -6,6 +6,7 @@ import pty
 import subprocess
 import sys
 import tty
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -73,6 +74,56 @@ def test_search_for_people(folder: Path, arguments: list[str], code: int, said: 
     """Tables, pages, groups; a wrong word is told, not guessed; nothing found is exit code 1."""
     found = run(folder, "search", *arguments)
     assert (found.exit_code, said in found.output) == (code, True), found.output
+
+
+def test_groups_for_programs(folder: Path) -> None:
+    """One push a line, newest first, with the numbers of the records under it."""
+    found = [json.loads(one) for one in run(folder, "search", "--grouped", "--json").stdout.splitlines()]
+    assert [(one["kind"], one["repository"], one["tags"], one["seqs"]) for one in found] == [
+        ("push", "team/web", ["v3"], [2]), ("push", "other", ["v2"], [1]), ("push", "team/web", ["v1"], [0]),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("limit", [1, 2, 3, 7, 100])
+def test_a_group_is_whole_on_one_page(folder: Path, limit: int) -> None:
+    """Wherever pages are cut, each push is told once, with all its blobs, though two people pushed at once."""
+    made = [push(10 + at, "app").record for at in range(14)]
+    made = [replace(one, personal=replace(one.personal, account=("zoe", "yan")[at % 2])) for at, one in enumerate(made)]
+    blobs = [Entry(replace(one, object_kind="blob", tag="")) for one in made[:-2]]
+    database = Database(f"sqlite:///{folder}/ledger.db")
+    commit(database, [*blobs, *map(Entry, made[-2:])], now_ms=NOW_MS)
+    database.close()
+    told, cursor = [], list[str]()
+    while True:
+        page = run(folder, "search", "--grouped", "--json", "--limit", str(limit), *cursor)
+        told += [json.loads(one) for one in page.stdout.splitlines()]
+        if "more: --before" not in page.stderr:
+            break
+        cursor = ["--before", page.stderr.split()[-1]]
+    assert [(one["account"], one["repository"], one["blobs"]) for one in told if one["repository"] == "app"] == [
+        ("yan", "app", 6), ("zoe", "app", 6),
+    ]  # fmt: skip
+    assert len(told) == 5
+
+
+def test_what_a_tag_was_before(folder: Path) -> None:
+    """A moved tag tells it wherever the push is shown: to people and to programs, one by one and grouped, traced and exported."""
+    before, now = (f"sha256:{number:064x}" for number in (1, 9))
+    database = Database(f"sqlite:///{folder}/ledger.db")
+    commit(database, [Entry(replace(push(9).record, tag="v1"))], now_ms=NOW_MS)
+    database.close()
+    for told in (
+        run(folder, "search", "--limit", "1"),
+        run(folder, "search", "--limit", "1", "--grouped"),
+        CliRunner().invoke(main, ["--data", str(folder), "trace", "team/web:v1"]),
+    ):
+        assert f"was {before[:19]}" in told.stdout, told.output
+    newest = json.loads(run(folder, "search", "--json", "--limit", "1").stdout)
+    grouped = json.loads(run(folder, "search", "--json", "--limit", "1", "--grouped").stdout)
+    traced = json.loads(CliRunner().invoke(main, ["--data", str(folder), "trace", now, "--json"]).stdout)["events"][0]
+    assert {one["previous_digest"] for one in (newest, grouped, traced)} == {before}
+    for form in ("jsonl", "csv", "cloudevents", "ocsf"):
+        assert before in run(folder, "export", "--format", form).stdout.splitlines()[-1]
 
 
 def test_a_gap_for_people(folder: Path) -> None:
@@ -147,6 +198,42 @@ def test_follow_prints_what_comes(folder: Path) -> None:
         then = json.loads(program.stdout.readline())["event_id"]
         program.terminate()
     assert [*first, then] == ["e2", "e3", "e4"]
+
+
+def test_follow_outlives_a_ledger_that_is_away(folder: Path) -> None:
+    """A database that is restarted ends no pipe: what was committed meanwhile comes, once."""
+    command = [sys.executable, "-m", "wharfinger.cli.main", "--data", str(folder), "audit", "follow", "--from", "2", "--json"]
+    database = Database(f"sqlite:///{folder}/ledger.db")
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as program:
+        assert program.stdout is not None
+        assert program.stderr is not None
+        told = [json.loads(program.stdout.readline())["event_id"]]
+        with database.writing() as connection:
+            connection.exec_driver_sql("ALTER TABLE tree RENAME TO elsewhere")
+        assert "waiting" in program.stderr.readline()
+        assert "trying again" in program.stderr.readline()
+        with database.writing() as connection:
+            connection.exec_driver_sql("ALTER TABLE elsewhere RENAME TO tree")
+        commit(database, [push(4)], now_ms=NOW_MS)
+        told.append(json.loads(program.stdout.readline())["event_id"])
+        program.terminate()
+    database.close()
+    assert told == ["e3", "e4"]
+
+
+def test_a_record_is_one_line_in_a_pipe(folder: Path) -> None:
+    """However long: what reads it counts lines."""
+    database = Database(f"sqlite:///{folder}/ledger.db")
+    commit(database, [push(4, "team/" + "x" * 200)], now_ms=NOW_MS)
+    database.close()
+    command = [sys.executable, "-m", "wharfinger.cli.main", "--data", str(folder), "audit", "follow", "--from", "2"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as program:
+        assert program.stdout is not None
+        lines = [program.stdout.readline() for _ in range(2)]
+        program.terminate()
+    assert ["team/web:v3" in lines[0], f"{'x' * 200}:v4 sha256:" in lines[1]] == [True, True]
+    grouped = run(folder, "search", "--grouped", "--limit", "1").stdout
+    assert (grouped.count("\n"), "x" * 200 in grouped) == (1, True)
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,7 @@
 """What Redis still holds of an account: what settle is done with goes, the rest stays; others keep theirs."""
 
+from collections.abc import Callable
+from pathlib import Path
 from typing import cast
 
 import pytest
@@ -8,7 +10,7 @@ from msgspec import structs
 
 from tests.stores import Store, entries_now
 from tests.workers.adapters.test_streams import issued, posted, refused
-from wharfinger.cli.audit.redis_memory import forget
+from wharfinger.cli.audit.redis_memory import forget, forget_on_disk
 from wharfinger.wire import issuance, keys, notification
 from wharfinger.wire.codec import encode
 from wharfinger.wire.names import Account, Jti
@@ -71,3 +73,39 @@ def test_what_settle_has_not_read(client: redis.Redis) -> None:
     assert tokens(client) == {ZOES.jti, ANOTHER.jti, YANS.jti}
     settle(client)
     assert forget(client, "zoe", []) == 6
+
+
+@pytest.mark.real
+@pytest.mark.parametrize("name", ["redis", "valkey"])
+def test_its_file_does_not_hold_it_either(store_of: Callable[[str], Store], name: str) -> None:
+    """What was removed stands in the file of commands until that is written anew; also when one is being written already."""
+    store = store_of(name)
+    client = store.client()
+    client.set("whose", "zoe was here")
+    settings = cast("dict[str, str]", client.config_get("dir", "appenddirname"))
+    folder = Path(settings["dir"]) / settings["appenddirname"]
+    assert b"zoe was here" in written(folder)
+    client.delete("whose")
+    client.bgrewriteaof()
+    assert forget_on_disk(client)
+    assert b"zoe was here" not in written(folder)
+    client.close()
+
+
+@pytest.mark.real
+def test_a_server_that_may_not_be_told(store_of: Callable[[str], Store]) -> None:
+    """It says so, instead of vouching for what it does not know."""
+    store = store_of("redis")
+    client = store.client()
+    client.acl_setuser("app", enabled=True, nopass=True, keys=["*"], commands=["+@all", "-bgrewriteaof"])
+    try:
+        with redis.Redis.from_url(store.url, username="app", password="x") as told:
+            assert not forget_on_disk(told)
+    finally:
+        client.acl_deluser("app")
+        client.close()
+
+
+def written(folder: Path) -> bytes:
+    """All that a server wrote."""
+    return b"".join(file.read_bytes() for file in folder.iterdir())

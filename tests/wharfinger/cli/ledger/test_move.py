@@ -7,17 +7,16 @@ import pytest
 from sqlalchemy import update
 
 from tests.wharfinger.cli.houses import parsed, run
-from tests.wharfinger.ledger.conftest import ledger_url as new_url  # noqa: F401 - a fixture
 from wharfinger.ledger import schema
 from wharfinger.ledger.database import Database
 from wharfinger.ledger.moving import head
 
 
 @pytest.fixture
-def configured(folder: Path, new_url: str) -> Path:  # noqa: F811 - the fixture
+def configured(folder: Path, ledger_url: str) -> Path:
     """The folder, whose configuration names another database now."""
     config = (folder / "wharfinger.yml").read_text()
-    (folder / "wharfinger.yml").write_text(f'{config}\nledger: {{url: "{new_url.replace("+psycopg", "")}"}}\n')
+    (folder / "wharfinger.yml").write_text(f'{config}\nledger: {{url: "{ledger_url.replace("+psycopg", "")}"}}\n')
     (folder / "ledger.db").replace(folder / "old.db")
     for beside in folder.glob("ledger.db-*"):
         beside.replace(folder / beside.name.replace("ledger", "old"))
