@@ -82,7 +82,9 @@ class Traffic:
         digest = f"sha256:{self._random.getrandbits(256):064x}"
         event["id"] = f"{self._random.getrandbits(128):032x}"
         event["timestamp"] = time.strftime("%Y-%m-%dT%H:%M:%S.000000000Z", time.gmtime())
-        event["target"] = event["target"] | {"repository": token.repository, "digest": digest}
+        was = event["target"]
+        url = was["url"].replace(was["digest"], digest).replace(f"/{was['repository']}/", f"/{token.repository}/")
+        event["target"] = was | {"repository": token.repository, "digest": digest, "url": url}
         event["actor"] = {"name": format_subject(token.issuance.account, token.issuance.jti)}
         return json.dumps({"events": [event]}, indent=3).encode()
 

@@ -9,10 +9,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from sqlalchemy import Connection, delete, insert, select, tuple_, update
+from sqlalchemy import Connection, select, tuple_
 
 from wharfinger.ledger import schema
-from wharfinger.ledger.bulk import bulk_insert
+from wharfinger.ledger.bulk import bulk_insert, bulk_replace, rows_in, run
 from wharfinger.ledger.merkle import Frontier, leaf_hash
 from wharfinger.ledger.packing import pack_digest, pack_hash, unpack_digest
 from wharfinger.ledger.record import SECRET_BYTES, AuditRecord, RecordKind, canonical, commitments
@@ -23,6 +23,8 @@ from wharfinger.ledger.words import Words
 ID_REUSED: Final = "id_reused"
 """Flag: the same event id came with another body, by a clash or by somebody's hand."""
 _CHUNK: Final = 500
+_READ_TREE: Final = "SELECT size, frontier, recorded_at, epoch FROM tree"
+_LOCK_TREE: Final = f"{_READ_TREE} FOR UPDATE"
 
 Place = tuple[str, str, str]
 """Source, repository and tag."""
@@ -48,9 +50,7 @@ class Tree:
 
 def read_tree(connection: Connection, *, lock: bool = False) -> Tree:
     """The log as it is. ``lock``: for appending; others wait (SQLite's one writer holds its lock already)."""
-    table = schema.tree.c
-    query = select(table.size, table.frontier, table.recorded_at, table.epoch)
-    row = connection.execute(query.with_for_update() if lock else query).one()
+    row = run(connection, _LOCK_TREE if lock and connection.dialect.name != "sqlite" else _READ_TREE).one()
     return Tree(row.size, row.frontier, row.recorded_at, row.epoch)
 
 
@@ -65,6 +65,8 @@ def append(connection: Connection, words: Words, records: Sequence[tuple[AuditRe
     Returns:
         for each record where it stands now, or None when the log had it already.
     """
+    if not records:
+        return []
     tree = read_tree(connection, lock=True)
     known = _Known(connection, [record for record, _ in records])
     tags = _Tags(connection, words, [record for record, _ in records], tree.epoch)
@@ -104,18 +106,14 @@ def _write(connection: Connection, words: Words, tree: Tree, appended: Sequence[
 
 def _grow(connection: Connection, tree: Tree, hashes: Sequence[bytes], recorded_at: int) -> None:
     changed = extend(lambda level, number: read_tile(connection, level, number), tree.size, hashes)
-    connection.execute(delete(schema.tiles).where(tuple_(schema.tiles.c.level, schema.tiles.c.number).in_(list(changed))))
-    connection.execute(
-        insert(schema.tiles), [{"level": level, "number": number, "hashes": held} for (level, number), held in changed.items()]
-    )
+    bulk_replace(connection, schema.tiles, [(level, number, held) for (level, number), held in changed.items()])
     grown = Frontier.from_bytes(tree.size, tree.frontier).append(hashes)
-    connection.execute(update(schema.tree).values(size=grown.size, frontier=grown.to_bytes(), recorded_at=recorded_at))
+    run(connection, "UPDATE tree SET size = ?, frontier = ?, recorded_at = ?", (grown.size, grown.to_bytes(), recorded_at))
 
 
 def read_tile(connection: Connection, level: int, number: int) -> bytes:
     """The hashes of a tile; empty when it is not there."""
-    table = schema.tiles.c
-    found = connection.execute(select(table.hashes).where(table.level == level, table.number == number)).scalar()
+    found = run(connection, "SELECT hashes FROM tiles WHERE level = ? AND number = ?", (level, number)).scalar()
     return found or b""
 
 
@@ -124,12 +122,9 @@ class _Known:
 
     def __init__(self, connection: Connection, records: Sequence[AuditRecord]) -> None:
         keys = list({identity_key(record) for record in records})
-        table = schema.records.c
         self._bodies: dict[bytes, set[bytes | None]] = {}
-        for at in range(0, len(keys), _CHUNK):
-            query = select(table.event_key, table.event_sha).where(table.event_key.in_(keys[at : at + _CHUNK]))
-            for row in connection.execute(query):
-                self._bodies.setdefault(row.event_key, set()).add(row.event_sha)
+        for row in rows_in(connection, "SELECT event_key, event_sha FROM records WHERE event_key IN", keys):
+            self._bodies.setdefault(row.event_key, set()).add(row.event_sha)
 
     def mark(self, record: AuditRecord) -> AuditRecord | None:
         """The record, flagged when its id is known with another body; None when it is known itself."""
@@ -177,19 +172,11 @@ class _Tags:
     def write(self, connection: Connection, appended: Iterable[Appended]) -> None:
         """Keep what the tags are now."""
         latest = {_place(one.record): one.seq for one in appended if _moves_tag(one.record)}
-        if not latest:
-            return
-        table = schema.tags
-        keys = [self._key(place) for place in latest]
-        for at in range(0, len(keys), _CHUNK):
-            chosen = tuple_(table.c.repository, table.c.tag, table.c.source).in_(keys[at : at + _CHUNK])
-            connection.execute(delete(table).where(chosen))
-        rows = [
-            dict(zip(("repository", "tag", "source"), self._key(place), strict=True))
-            | {"digest": pack_digest(self._now[place]), "seq": seq}
-            for place, seq in latest.items()
-        ]
-        connection.execute(insert(table), rows)
+        bulk_replace(connection, schema.tags, [self._row(place, seq) for place, seq in latest.items()])
+
+    def _row(self, place: Place, seq: int) -> tuple[object, ...]:
+        repository, tag, source = self._key(place)
+        return source, repository, tag, pack_digest(self._now[place]), seq
 
     def _key(self, place: Place) -> tuple[int, str, int]:
         source, repository, tag = place

@@ -38,11 +38,10 @@ It looks twice a second, gives up a try after two, and is started again within f
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """One event with the envelope it came in. ``raw``: compressed, empty when too big to keep."""
+    """One event with the envelope it came in."""
 
     notification: Notification
     event: RegistryEvent
-    raw: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,11 +70,10 @@ def hear(
     """The readings of one notification's events; a body that says nothing gives none."""
     readings: list[Heard | Unreadable] = []
     for event in events:
-        raw = _kept(event.raw)
         if isinstance(event, Malformed):
-            readings.append(unreadable(notification, event.problem, event.raw or body, raw))
+            readings.append(unreadable(notification, event.problem, event.raw or body, _kept(event.raw)))
         else:
-            readings.append(Heard(notification, event, raw))
+            readings.append(Heard(notification, event))
     return tuple(readings)
 
 
@@ -167,9 +165,10 @@ class Planner:
     def _event(self, heard: Heard, known: "Known", now_ms: int) -> Entry:
         event, source = heard.event, heard.notification.source
         attribution, key = self._attribute(heard, known), self.keys.keys[0]
+        record = _event_record(heard, attribution, now_ms)
         return Entry(
-            _event_record(heard, attribution, now_ms),
-            raw=heard.raw,
+            record,
+            raw=_kept(event.raw, record),
             deliveries=deliveries(self.rules, source=source, event=event, attribution=attribution, key=key),
             alarm=self._alarm(event, attribution),
             on_alarm=alarm_deliveries(self.alarm_targets, source=source, event=event, key=key),
@@ -221,8 +220,8 @@ def with_new(candidates: Mapping[Account, Sequence[Issuance]], readings: Sequenc
     return found
 
 
-def _kept(raw: bytes) -> bytes:
-    compressed = pack_raw(raw)
+def _kept(raw: bytes, record: AuditRecord | None = None) -> bytes:
+    compressed = pack_raw(raw, record)
     return compressed if len(compressed) <= MAX_RAW else b""
 
 
