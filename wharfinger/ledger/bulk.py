@@ -22,10 +22,19 @@ def run(connection: Connection, statement: str, values: Sequence[object] = ()) -
 def run_in(
     connection: Connection, statement: str, values: Sequence[object], *, first: Sequence[object] = ()
 ) -> Iterator[CursorResult[Any]]:
-    """Run a statement that ends in ``IN``, for any number of values; ``first``: what its other marks stand for."""
+    """Run a statement that ends in ``IN``, for any number of values; ``first``: what its other marks stand for.
+
+    A value may be a tuple, where the statement has some columns in brackets.
+    """
     for at in range(0, len(values), CHUNK):
         chunk = values[at : at + CHUNK]
-        yield run(connection, f"{statement} ({_marks(len(chunk))})", [*first, *chunk])
+        if not isinstance(chunk[0], tuple):
+            yield run(connection, f"{statement} ({_marks(len(chunk))})", [*first, *chunk])
+            continue
+        listed = ", ".join([f"({_marks(len(chunk[0]))})"] * len(chunk))
+        keyword = "VALUES " if connection.dialect.name == "sqlite" else ""
+        flat = [one for row in chunk if isinstance(row, tuple) for one in row]
+        yield run(connection, f"{statement} ({keyword}{listed})", [*first, *flat])
 
 
 def rows_in(

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from sqlalchemy import Connection, select, tuple_
+from sqlalchemy import Connection
 
 from wharfinger.ledger import schema
 from wharfinger.ledger.bulk import bulk_insert, bulk_replace, rows_in, run
@@ -22,7 +22,6 @@ from wharfinger.ledger.words import Words
 
 ID_REUSED: Final = "id_reused"
 """Flag: the same event id came with another body, by a clash or by somebody's hand."""
-_CHUNK: Final = 500
 _READ_TREE: Final = "SELECT size, frontier, recorded_at, epoch FROM tree"
 _LOCK_TREE: Final = f"{_READ_TREE} FOR UPDATE"
 
@@ -68,12 +67,13 @@ def append(connection: Connection, words: Words, records: Sequence[tuple[AuditRe
     if not records:
         return []
     tree = read_tree(connection, lock=True)
-    known = _Known(connection, [record for record, _ in records])
+    keys = [identity_key(record) for record, _ in records]
+    known = _Known(connection, keys)
     tags = _Tags(connection, words, [record for record, _ in records], tree.epoch)
     appended: list[Appended | None] = []
     seq = tree.size
-    for record, _ in records:
-        marked = known.mark(record)
+    for (record, _), key in zip(records, keys, strict=True):
+        marked = known.mark(record, key)
         if marked is None:
             appended.append(None)
             continue
@@ -95,8 +95,9 @@ def _write(connection: Connection, words: Words, tree: Tree, appended: Sequence[
     numbers = words.numbers(connection, wanted, epoch=tree.epoch)
     rows: list[tuple[object, ...]] = []
     hashes: list[bytes] = []
-    for one in appended:
-        secret = secrets.token_bytes(SECRET_BYTES)
+    drawn = secrets.token_bytes(SECRET_BYTES * len(appended))
+    for at, one in enumerate(appended):
+        secret = drawn[at * SECRET_BYTES : (at + 1) * SECRET_BYTES]
         rows.append(to_row(one.record, seq=one.seq, secret=secret, numbers=numbers))
         hashes.append(leaf_hash(canonical(one.record, seq=one.seq, committed=commitments(one.record, secret))))
     bulk_insert(connection, schema.records, rows)
@@ -120,15 +121,14 @@ def read_tile(connection: Connection, level: int, number: int) -> bytes:
 class _Known:
     """Which of a batch's records the log has already, and which ids it has with another body."""
 
-    def __init__(self, connection: Connection, records: Sequence[AuditRecord]) -> None:
-        keys = list({identity_key(record) for record in records})
+    def __init__(self, connection: Connection, keys: Sequence[bytes]) -> None:
         self._bodies: dict[bytes, set[bytes | None]] = {}
-        for row in rows_in(connection, "SELECT event_key, event_sha FROM records WHERE event_key IN", keys):
+        for row in rows_in(connection, "SELECT event_key, event_sha FROM records WHERE event_key IN", list(set(keys))):
             self._bodies.setdefault(row.event_key, set()).add(row.event_sha)
 
-    def mark(self, record: AuditRecord) -> AuditRecord | None:
+    def mark(self, record: AuditRecord, key: bytes) -> AuditRecord | None:
         """The record, flagged when its id is known with another body; None when it is known itself."""
-        bodies = self._bodies.setdefault(identity_key(record), set())
+        bodies = self._bodies.setdefault(key, set())
         body = pack_hash(record.event_sha)
         # An erased record has no hash any more: whatever comes again under its id is taken for it.
         if body in bodies or None in bodies:
@@ -151,14 +151,9 @@ class _Tags:
         named = {("source", source) for source, _, _ in wanted} | {("repository", repository) for _, repository, _ in wanted}
         self._numbers = words.numbers(connection, named, epoch=epoch)
         by_number = {self._key(place): place for place in wanted}
-        table = schema.tags.c
-        keys = list(by_number)
-        for at in range(0, len(keys), _CHUNK):
-            query = select(table.source, table.repository, table.tag, table.digest).where(
-                tuple_(table.repository, table.tag, table.source).in_(keys[at : at + _CHUNK])
-            )
-            for row in connection.execute(query):
-                self._now[by_number[row.repository, row.tag, row.source]] = unpack_digest(row.digest)
+        known = "SELECT source, repository, tag, digest FROM tags WHERE (repository, tag, source) IN"
+        for row in rows_in(connection, known, list(by_number)):
+            self._now[by_number[row.repository, row.tag, row.source]] = unpack_digest(row.digest)
 
     def remember(self, record: AuditRecord) -> AuditRecord:
         """The record with what its tag was before; from then on the tag is what the record says."""

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Final, assert_never
 
@@ -184,7 +184,7 @@ class Planner:
         subject = parse_subject(event.unverified_actor)
         if isinstance(subject, TokenSubject):
             issuance = known.issuances.get(subject.unverified_jti)
-            proof = verify(self.keys, unverified_jti=subject.unverified_jti, account=subject.unverified_account)
+            proof = known.proof(self.keys, event.unverified_actor, subject)
             return attribute(event, issuance, proof, received_ms=heard.notification.received_at)
         if self.infers:
             return infer(event, known.candidates.get(Account(event.unverified_actor), ()))
@@ -203,6 +203,16 @@ class Known:
 
     issuances: Mapping[Jti, Issuance]
     candidates: Mapping[Account, Sequence[Issuance]]
+    proofs: dict[str, Proof] = field(default_factory=dict)
+    """By subject: a token's events come together."""
+
+    def proof(self, keys: JtiKeys, actor: str, subject: TokenSubject) -> Proof:
+        """What the id of a subject says of itself."""
+        found = self.proofs.get(actor)
+        if found is None:
+            found = verify(keys, unverified_jti=subject.unverified_jti, account=subject.unverified_account)
+            self.proofs[actor] = found
+        return found
 
 
 def accounts_to_infer(readings: Sequence[Reading]) -> frozenset[Account]:
