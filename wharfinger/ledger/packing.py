@@ -50,10 +50,15 @@ def unpack_digest(packed: bytes | None) -> str:
     return packed[1:].decode()
 
 
+def pack_uuid(text: str) -> bytes | None:
+    """The sixteen bytes of a UUID; None for what is not written like one."""
+    return bytes.fromhex(text.replace("-", "")) if _UUID_SHAPE.fullmatch(text) else None
+
+
 def pack_id(text: str) -> bytes | None:
     """An id of an event, a request, an instance: most are UUIDs."""
-    if _UUID_SHAPE.fullmatch(text):
-        return _UUID + bytes.fromhex(text.replace("-", ""))
+    if (packed := pack_uuid(text)) is not None:
+        return _UUID + packed
     if text.startswith("sha256:"):
         return pack_digest(text)
     return _TEXT + text.encode() if text else None

@@ -13,6 +13,7 @@ from wharfinger.ledger.packing import (
     pack_hash,
     pack_id,
     pack_jti,
+    pack_uuid,
     unpack_digest,
     unpack_hash,
     unpack_id,
@@ -20,8 +21,10 @@ from wharfinger.ledger.packing import (
 )
 from wharfinger.ledger.record import AuditRecord, Personal, RecordKind, event_key
 from wharfinger.ledger.words import Word
+from wharfinger.wire.jti import has_shape, pack
 
-ROW_KEY_BYTES: Final = 8
+_PLACE_BYTES: Final = 4
+_HASH_BYTES: Final = 8
 CODED: Final = ("kind", "action", "object_kind", "method", "verdict")
 PUBLIC_WORDS: Final = ("source", "repository", "media_type", "instance_id", "registry_host", "flags")
 PERSONAL_WORDS: Final = ("account", "client_addr", "claimed_addr", "user_agent")
@@ -157,8 +160,16 @@ WITH_RAW: Final = frozenset({RecordKind.EVENT, RecordKind.QUARANTINE})
 
 
 def row_key(source: str, event_id: str) -> bytes:
-    """What an event is looked for by."""
-    return event_key(source, event_id)[:ROW_KEY_BYTES]
+    """What an event is looked for by: where its id belongs in time, as far as it tells, and a hash."""
+    return _place_in_time(event_id) + event_key(source, event_id)[:_HASH_BYTES]
+
+
+def _place_in_time(event_id: str) -> bytes:
+    # Registries' newer ids (UUIDs of version 7) and token ids begin with their time. So what is new is written at the index's
+    # end and not all over it, which costs a large ledger more than all else; of random ids any four bytes do.
+    if (packed := pack_uuid(event_id)) is not None:
+        return packed[:_PLACE_BYTES]
+    return pack(event_id)[:_PLACE_BYTES] if has_shape(event_id) else bytes(_PLACE_BYTES)
 
 
 def identity_key(record: AuditRecord) -> bytes:
