@@ -22,19 +22,10 @@ def run(connection: Connection, statement: str, values: Sequence[object] = ()) -
 def run_in(
     connection: Connection, statement: str, values: Sequence[object], *, first: Sequence[object] = ()
 ) -> Iterator[CursorResult[Any]]:
-    """Run a statement that ends in ``IN``, for any number of values; ``first``: what its other marks stand for.
-
-    A value may be a tuple, where the statement has some columns in brackets.
-    """
+    """Run a statement that ends in ``IN``, for any number of values; ``first``: what its other marks stand for."""
     for at in range(0, len(values), CHUNK):
         chunk = values[at : at + CHUNK]
-        if not isinstance(chunk[0], tuple):
-            yield run(connection, f"{statement} ({_marks(len(chunk))})", [*first, *chunk])
-            continue
-        listed = ", ".join([f"({_marks(len(chunk[0]))})"] * len(chunk))
-        keyword = "VALUES " if connection.dialect.name == "sqlite" else ""
-        flat = [one for row in chunk if isinstance(row, tuple) for one in row]
-        yield run(connection, f"{statement} ({keyword}{listed})", [*first, *flat])
+        yield run(connection, f"{statement} ({_marks(len(chunk))})", [*first, *chunk])
 
 
 def rows_in(
@@ -42,6 +33,20 @@ def rows_in(
 ) -> Iterator[Row[Any]]:
     """The rows that :func:`run_in` finds."""
     return chain.from_iterable(run_in(connection, statement, values, first=first))
+
+
+def rows_of(
+    connection: Connection, statement: str, columns: Sequence[str], keys: Sequence[tuple[object, ...]]
+) -> Iterator[Row[Any]]:
+    """The rows that a statement finds by joining ``wanted``, which has a row of these columns for each key.
+
+    Of keys of several columns an ``IN`` is no help: SQLite finds no index by it and goes through the whole table.
+    """
+    for at in range(0, len(keys), CHUNK):
+        chunk = keys[at : at + CHUNK]
+        listed = ", ".join([f"({_marks(len(columns))})"] * len(chunk))
+        wanted = f"WITH wanted ({', '.join(columns)}) AS (VALUES {listed}) {statement}"
+        yield from run(connection, wanted, [one for key in chunk for one in key])
 
 
 def bulk_insert(connection: Connection, table: Table, rows: Sequence[tuple[object, ...]]) -> None:

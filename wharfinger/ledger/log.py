@@ -12,7 +12,7 @@ from typing import Final
 from sqlalchemy import Connection
 
 from wharfinger.ledger import schema
-from wharfinger.ledger.bulk import bulk_insert, bulk_replace, rows_in, run
+from wharfinger.ledger.bulk import bulk_insert, bulk_replace, rows_in, rows_of, run
 from wharfinger.ledger.merkle import Frontier, leaf_hash
 from wharfinger.ledger.packing import pack_digest, pack_hash, unpack_digest
 from wharfinger.ledger.record import SECRET_BYTES, AuditRecord, RecordKind, canonical, commitments
@@ -24,6 +24,10 @@ ID_REUSED: Final = "id_reused"
 """Flag: the same event id came with another body, by a clash or by somebody's hand."""
 _READ_TREE: Final = "SELECT size, frontier, recorded_at, epoch FROM tree"
 _LOCK_TREE: Final = f"{_READ_TREE} FOR UPDATE"
+_TAGS: Final = (
+    "SELECT tags.source, tags.repository, tags.tag, tags.digest FROM wanted JOIN tags"
+    " ON tags.repository = wanted.repository AND tags.tag = wanted.tag AND tags.source = wanted.source"
+)
 
 Place = tuple[str, str, str]
 """Source, repository and tag."""
@@ -151,8 +155,7 @@ class _Tags:
         named = {("source", source) for source, _, _ in wanted} | {("repository", repository) for _, repository, _ in wanted}
         self._numbers = words.numbers(connection, named, epoch=epoch)
         by_number = {self._key(place): place for place in wanted}
-        known = "SELECT source, repository, tag, digest FROM tags WHERE (repository, tag, source) IN"
-        for row in rows_in(connection, known, list(by_number)):
+        for row in rows_of(connection, _TAGS, ("repository", "tag", "source"), list(by_number)):
             self._now[by_number[row.repository, row.tag, row.source]] = unpack_digest(row.digest)
 
     def remember(self, record: AuditRecord) -> AuditRecord:
