@@ -24,9 +24,9 @@ from workers.decide.plan import Heard, Planner, Reading
 
 TOKENS: Final = 500
 """Of one transaction that fills."""
-WORKER_TOKENS: Final = 25
-"""Of one batch of the worker: two hundred events and the tokens they name."""
-MEASURED: Final = 20
+WORKER_TOKENS: Final = 37
+"""Of one batch of the worker: three hundred events and the tokens they name."""
+MEASURED: Final = 12
 """Batches, few enough for the write-ahead log to hold them all."""
 PACE_MS: Final = 10
 """Between two records."""
