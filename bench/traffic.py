@@ -10,6 +10,7 @@ import random
 import time
 from dataclasses import dataclass
 from typing import Final
+from uuid import UUID
 
 import redis
 from programs import ROOT, House
@@ -43,19 +44,21 @@ class Token:
 class Traffic:
     """An endless source of it, the same for the same seed but for the time."""
 
-    def __init__(self, home: House, *, seed: int = 1) -> None:
+    def __init__(self, home: House, *, seed: int = 1, random_ids: bool = False) -> None:
+        """``random_ids``: of events and requests, as registries had them before 3.0; newer ones begin with their time."""
         self._random = random.Random(seed)
-        self._keys = JtiKeys((base64.b64decode((home.folder / "jti.key").read_bytes()),))
+        self._random_ids = random_ids
+        self.keys = JtiKeys((base64.b64decode((home.folder / "jti.key").read_bytes()),))
         lines = (ROOT / "tests/samples/registry-3.1.1.jsonl").read_text().splitlines()
         events = (json.loads(json.loads(line)["body"])["events"][0] for line in lines)
         self._samples = [event for event in events if event["action"] in {"push", "pull"}]
 
-    def token(self) -> Token:
-        """One more token."""
-        now_ms = time.time_ns() // 1_000_000
+    def token(self, now_ms: int | None = None) -> Token:
+        """One more token, of now unless told otherwise."""
+        now_ms = time.time_ns() // 1_000_000 if now_ms is None else now_ms
         account = Account(f"user{self._random.randrange(ACCOUNTS):02}")
         repository = f"team/app{self._random.randrange(REPOSITORIES):03}"
-        jti = mint(self._keys, account=account, now_ms=now_ms, nonce=self._random.getrandbits(NONCE_BITS))
+        jti = mint(self.keys, account=account, now_ms=now_ms, nonce=self._random.getrandbits(NONCE_BITS))
         scope = (Scope("repository", repository, ("pull", "push")),)
         now = now_ms // 1_000
         issuance = Issuance(
@@ -78,13 +81,29 @@ class Traffic:
 
     def body(self, token: Token) -> bytes:
         """One more notification of what was done with a token."""
+        return json.dumps({"events": [self.event(token)]}, indent=3).encode()
+
+    def event(self, token: Token, now_ms: int | None = None) -> dict[str, object]:
+        """One more event of it."""
         event = dict(self._random.choice(self._samples))
         digest = f"sha256:{self._random.getrandbits(256):064x}"
-        event["id"] = f"{self._random.getrandbits(128):032x}"
-        event["timestamp"] = time.strftime("%Y-%m-%dT%H:%M:%S.000000000Z", time.gmtime())
-        event["target"] = event["target"] | {"repository": token.repository, "digest": digest}
+        event["id"] = self._id(now_ms)
+        event["request"] = event["request"] | {"id": self._id(now_ms)}
+        at = time.gmtime(None if now_ms is None else now_ms // 1_000)
+        event["timestamp"] = time.strftime("%Y-%m-%dT%H:%M:%S.", at) + f"{self._random.randrange(1_000_000_000):09}Z"
+        was = event["target"]
+        url = was["url"].replace(was["digest"], digest).replace(f"/{was['repository']}/", f"/{token.repository}/")
+        event["target"] = was | {"repository": token.repository, "digest": digest, "url": url}
         event["actor"] = {"name": format_subject(token.issuance.account, token.issuance.jti)}
-        return json.dumps({"events": [event]}, indent=3).encode()
+        return event
+
+    def _id(self, now_ms: int | None) -> str:
+        noise = self._random.getrandbits(128)
+        if self._random_ids:
+            return str(UUID(int=noise, version=4))
+        now_ms = time.time_ns() // 1_000_000 if now_ms is None else now_ms
+        # Version 7 of RFC 9562: milliseconds, version, variant, and noise.
+        return str(UUID(int=now_ms << 80 | 7 << 76 | (noise >> 52 & 0xFFF) << 64 | 2 << 62 | noise & (1 << 62) - 1))
 
     def fill(self, client: redis.Redis, tokens: int) -> list[Token]:
         """Put tokens and all their events into the streams, as authsvc and notifier leave them."""

@@ -96,7 +96,6 @@ ELSEWHERE = {
     ),
     "wharfinger/ledger/issued.py": "tests/workers/adapters/test_issuances.py",
     "wharfinger/ledger/outbox.py": "tests/workers/adapters/test_ledger.py",
-    "wharfinger/ledger/raw.py": "tests/wharfinger/ledger/test_erasure.py",
 }  # fmt: skip
 """Modules that another test module proves."""
 DECLARES = {

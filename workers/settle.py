@@ -38,8 +38,8 @@ from workers.ports import Batch, Bodies, Clock, IssuanceLookup, SettledLedger, S
 CANDIDATES_MS: Final = 25 * 3_600_000
 """How far back a token may lie that an event without an id belongs to: its life, and the longest upload after it."""
 PART_BYTES: Final = 1024 * 1024
-"""Of bodies as they came, some ten times as much in memory. Two hundred usual ones are less; the smallest events it may hold
-are twenty-five thousand, which one transaction writes in seconds."""
+"""Of bodies as they came, some ten times as much in memory. A batch of usual ones is less; the smallest events it may hold are
+twenty-five thousand, which one transaction writes in seconds."""
 TURN_MS: Final = 60_000
 """A job's time would be over in the middle of a batch, where there is no end of work."""
 MISTAKES: Final = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError, MemoryError)

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from sqlalchemy import Connection, exists, func, insert, select, tuple_, update
-from sqlalchemy.sql import ColumnElement
+from sqlalchemy import Connection, exists, func, select
 
 from wharfinger.ledger import schema
+from wharfinger.ledger.bulk import bulk_replace, rows_in, run
 from wharfinger.ledger.log import Appended, append, read_tree
 from wharfinger.ledger.packing import pack_id
 from wharfinger.ledger.record import AuditRecord, RecordKind, canonical_json
@@ -33,7 +33,9 @@ class Gap(StrEnum):
 
 SHORTEST_SILENCE_MS: Final = 60_000
 """No silence is told that was shorter (``MIN_SILENCE_S`` of the configuration), so nobody looks for one in steady traffic."""
-_CHUNK: Final = 500
+
+_Key = tuple[int, int]
+"""The words of a source and of a process."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,16 +60,11 @@ def note(connection: Connection, words: Words, appended: Sequence[Appended], *, 
     named = {(kind, text) for pair in heard for kind, text in zip(("source", "instance_id"), pair, strict=True)}
     numbers = words.numbers(connection, named, epoch=epoch)
     keys = {(numbers["source", source], numbers["instance_id", ident]): (source, ident) for source, ident in sorted(heard)}
-    known = _known(connection, list(keys))
+    sources = {source: numbers["source", source] for source in sorted({source for source, _ in heard})}
+    known = {key: first_at for number in sources.values() for key, first_at in _known(connection, number, keys)}
     new = [key for key in keys if key not in known]
-    formers = {source: _former(connection, words, source, numbers["source", source], epoch) for source, _ in sorted(heard)}
-    table = schema.instances
-    for at in range(0, len(known), _CHUNK):
-        chosen = _among(sorted(known)[at : at + _CHUNK])
-        connection.execute(update(table).where(chosen).values(last_at=now_ms))
-    if new:
-        rows = [{"source": source, "instance_id": ident, "first_at": now_ms, "last_at": now_ms} for source, ident in new]
-        connection.execute(insert(table), rows)
+    formers = {source: _former(connection, words, source, number, epoch) for source, number in sources.items()}
+    bulk_replace(connection, schema.instances, [(*key, known.get(key, now_ms), now_ms) for key in keys])
     gaps = [_restarted(ident, former, now_ms) for source, ident in map(keys.__getitem__, new) if (former := formers[source])]
     gaps += _ended_silences(connection, [former for former in formers.values() if former], now_ms)
     if gaps:
@@ -110,24 +107,19 @@ def _silent(source: str, last_at: int, now_ms: int) -> AuditRecord:
     )
 
 
-def _among(keys: Sequence[tuple[int, int]]) -> ColumnElement[bool]:
-    return tuple_(schema.instances.c.source, schema.instances.c.instance_id).in_(keys)
-
-
-def _known(connection: Connection, keys: Sequence[tuple[int, int]]) -> set[tuple[int, int]]:
-    table = schema.instances.c
-    found: set[tuple[int, int]] = set()
-    for at in range(0, len(keys), _CHUNK):
-        query = select(table.source, table.instance_id).where(_among(keys[at : at + _CHUNK]))
-        found |= {(row.source, row.instance_id) for row in connection.execute(query)}
-    return found
+def _known(connection: Connection, source: int, keys: Iterable[_Key]) -> Iterator[tuple[_Key, int]]:
+    """The processes of a source that were heard before, and when first."""
+    idents = [ident for one, ident in keys if one == source]
+    rows = rows_in(
+        connection, "SELECT instance_id, first_at FROM instances WHERE source = ? AND instance_id IN", idents, first=[source]
+    )
+    yield from (((source, row.instance_id), row.first_at) for row in rows)
 
 
 def _former(connection: Connection, words: Words, source: str, number: int, epoch: int) -> Instance | None:
     """The process of a source that was heard last."""
-    table = schema.instances
-    query = select(table).where(table.c.source == number).order_by(table.c.last_at.desc(), table.c.instance_id.desc()).limit(1)
-    row = connection.execute(query).first()
+    latest = "SELECT * FROM instances WHERE source = ? ORDER BY last_at DESC, instance_id DESC LIMIT 1"
+    row = run(connection, latest, [number]).first()
     if row is None:
         return None
     texts = words.texts(connection, [row.instance_id], epoch=epoch)

@@ -9,10 +9,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from sqlalchemy import Connection, delete, insert, select, tuple_, update
+from sqlalchemy import Connection
 
 from wharfinger.ledger import schema
-from wharfinger.ledger.bulk import bulk_insert
+from wharfinger.ledger.bulk import bulk_insert, bulk_replace, rows_in, rows_of, run
 from wharfinger.ledger.merkle import Frontier, leaf_hash
 from wharfinger.ledger.packing import pack_digest, pack_hash, unpack_digest
 from wharfinger.ledger.record import SECRET_BYTES, AuditRecord, RecordKind, canonical, commitments
@@ -22,7 +22,12 @@ from wharfinger.ledger.words import Words
 
 ID_REUSED: Final = "id_reused"
 """Flag: the same event id came with another body, by a clash or by somebody's hand."""
-_CHUNK: Final = 500
+_READ_TREE: Final = "SELECT size, frontier, recorded_at, epoch FROM tree"
+_LOCK_TREE: Final = f"{_READ_TREE} FOR UPDATE"
+_TAGS: Final = (
+    "SELECT tags.source, tags.repository, tags.tag, tags.digest FROM wanted JOIN tags"
+    " ON tags.repository = wanted.repository AND tags.tag = wanted.tag AND tags.source = wanted.source"
+)
 
 Place = tuple[str, str, str]
 """Source, repository and tag."""
@@ -48,9 +53,7 @@ class Tree:
 
 def read_tree(connection: Connection, *, lock: bool = False) -> Tree:
     """The log as it is. ``lock``: for appending; others wait (SQLite's one writer holds its lock already)."""
-    table = schema.tree.c
-    query = select(table.size, table.frontier, table.recorded_at, table.epoch)
-    row = connection.execute(query.with_for_update() if lock else query).one()
+    row = run(connection, _LOCK_TREE if lock and connection.dialect.name != "sqlite" else _READ_TREE).one()
     return Tree(row.size, row.frontier, row.recorded_at, row.epoch)
 
 
@@ -65,13 +68,16 @@ def append(connection: Connection, words: Words, records: Sequence[tuple[AuditRe
     Returns:
         for each record where it stands now, or None when the log had it already.
     """
+    if not records:
+        return []
     tree = read_tree(connection, lock=True)
-    known = _Known(connection, [record for record, _ in records])
+    keys = [identity_key(record) for record, _ in records]
+    known = _Known(connection, keys)
     tags = _Tags(connection, words, [record for record, _ in records], tree.epoch)
     appended: list[Appended | None] = []
     seq = tree.size
-    for record, _ in records:
-        marked = known.mark(record)
+    for (record, _), key in zip(records, keys, strict=True):
+        marked = known.mark(record, key)
         if marked is None:
             appended.append(None)
             continue
@@ -93,8 +99,9 @@ def _write(connection: Connection, words: Words, tree: Tree, appended: Sequence[
     numbers = words.numbers(connection, wanted, epoch=tree.epoch)
     rows: list[tuple[object, ...]] = []
     hashes: list[bytes] = []
-    for one in appended:
-        secret = secrets.token_bytes(SECRET_BYTES)
+    drawn = secrets.token_bytes(SECRET_BYTES * len(appended))
+    for at, one in enumerate(appended):
+        secret = drawn[at * SECRET_BYTES : (at + 1) * SECRET_BYTES]
         rows.append(to_row(one.record, seq=one.seq, secret=secret, numbers=numbers))
         hashes.append(leaf_hash(canonical(one.record, seq=one.seq, committed=commitments(one.record, secret))))
     bulk_insert(connection, schema.records, rows)
@@ -104,36 +111,28 @@ def _write(connection: Connection, words: Words, tree: Tree, appended: Sequence[
 
 def _grow(connection: Connection, tree: Tree, hashes: Sequence[bytes], recorded_at: int) -> None:
     changed = extend(lambda level, number: read_tile(connection, level, number), tree.size, hashes)
-    connection.execute(delete(schema.tiles).where(tuple_(schema.tiles.c.level, schema.tiles.c.number).in_(list(changed))))
-    connection.execute(
-        insert(schema.tiles), [{"level": level, "number": number, "hashes": held} for (level, number), held in changed.items()]
-    )
+    bulk_replace(connection, schema.tiles, [(level, number, held) for (level, number), held in changed.items()])
     grown = Frontier.from_bytes(tree.size, tree.frontier).append(hashes)
-    connection.execute(update(schema.tree).values(size=grown.size, frontier=grown.to_bytes(), recorded_at=recorded_at))
+    run(connection, "UPDATE tree SET size = ?, frontier = ?, recorded_at = ?", (grown.size, grown.to_bytes(), recorded_at))
 
 
 def read_tile(connection: Connection, level: int, number: int) -> bytes:
     """The hashes of a tile; empty when it is not there."""
-    table = schema.tiles.c
-    found = connection.execute(select(table.hashes).where(table.level == level, table.number == number)).scalar()
+    found = run(connection, "SELECT hashes FROM tiles WHERE level = ? AND number = ?", (level, number)).scalar()
     return found or b""
 
 
 class _Known:
     """Which of a batch's records the log has already, and which ids it has with another body."""
 
-    def __init__(self, connection: Connection, records: Sequence[AuditRecord]) -> None:
-        keys = list({identity_key(record) for record in records})
-        table = schema.records.c
+    def __init__(self, connection: Connection, keys: Sequence[bytes]) -> None:
         self._bodies: dict[bytes, set[bytes | None]] = {}
-        for at in range(0, len(keys), _CHUNK):
-            query = select(table.event_key, table.event_sha).where(table.event_key.in_(keys[at : at + _CHUNK]))
-            for row in connection.execute(query):
-                self._bodies.setdefault(row.event_key, set()).add(row.event_sha)
+        for row in rows_in(connection, "SELECT event_key, event_sha FROM records WHERE event_key IN", list(set(keys))):
+            self._bodies.setdefault(row.event_key, set()).add(row.event_sha)
 
-    def mark(self, record: AuditRecord) -> AuditRecord | None:
+    def mark(self, record: AuditRecord, key: bytes) -> AuditRecord | None:
         """The record, flagged when its id is known with another body; None when it is known itself."""
-        bodies = self._bodies.setdefault(identity_key(record), set())
+        bodies = self._bodies.setdefault(key, set())
         body = pack_hash(record.event_sha)
         # An erased record has no hash any more: whatever comes again under its id is taken for it.
         if body in bodies or None in bodies:
@@ -156,14 +155,8 @@ class _Tags:
         named = {("source", source) for source, _, _ in wanted} | {("repository", repository) for _, repository, _ in wanted}
         self._numbers = words.numbers(connection, named, epoch=epoch)
         by_number = {self._key(place): place for place in wanted}
-        table = schema.tags.c
-        keys = list(by_number)
-        for at in range(0, len(keys), _CHUNK):
-            query = select(table.source, table.repository, table.tag, table.digest).where(
-                tuple_(table.repository, table.tag, table.source).in_(keys[at : at + _CHUNK])
-            )
-            for row in connection.execute(query):
-                self._now[by_number[row.repository, row.tag, row.source]] = unpack_digest(row.digest)
+        for row in rows_of(connection, _TAGS, ("repository", "tag", "source"), list(by_number)):
+            self._now[by_number[row.repository, row.tag, row.source]] = unpack_digest(row.digest)
 
     def remember(self, record: AuditRecord) -> AuditRecord:
         """The record with what its tag was before; from then on the tag is what the record says."""
@@ -177,19 +170,11 @@ class _Tags:
     def write(self, connection: Connection, appended: Iterable[Appended]) -> None:
         """Keep what the tags are now."""
         latest = {_place(one.record): one.seq for one in appended if _moves_tag(one.record)}
-        if not latest:
-            return
-        table = schema.tags
-        keys = [self._key(place) for place in latest]
-        for at in range(0, len(keys), _CHUNK):
-            chosen = tuple_(table.c.repository, table.c.tag, table.c.source).in_(keys[at : at + _CHUNK])
-            connection.execute(delete(table).where(chosen))
-        rows = [
-            dict(zip(("repository", "tag", "source"), self._key(place), strict=True))
-            | {"digest": pack_digest(self._now[place]), "seq": seq}
-            for place, seq in latest.items()
-        ]
-        connection.execute(insert(table), rows)
+        bulk_replace(connection, schema.tags, [self._row(place, seq) for place, seq in latest.items()])
+
+    def _row(self, place: Place, seq: int) -> tuple[object, ...]:
+        repository, tag, source = self._key(place)
+        return source, repository, tag, pack_digest(self._now[place]), seq
 
     def _key(self, place: Place) -> tuple[int, str, int]:
         source, repository, tag = place

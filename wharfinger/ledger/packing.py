@@ -3,12 +3,11 @@
 The first byte says the form; what fits none is kept as it is written.
 """
 
-import binascii
 import re
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from wharfinger.wire.jti import ALPHABET, LENGTH, has_shape
+from wharfinger.wire.jti import has_shape, pack, unpack
 
 _TEXT: Final = b"\x00"
 _SHA256: Final = b"\x01"
@@ -21,9 +20,6 @@ _LOWER_HEX: Final = re.compile(r"[0-9a-f]+", re.ASCII)
 _UUID_SHAPE: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
 _MASK_BYTES: Final = 2
 _HASH_BYTES: Final = 32
-_BASE64: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
-_OURS: Final = bytes.maketrans(_BASE64, ALPHABET.encode())
-_THEIRS: Final = bytes.maketrans(ALPHABET.encode(), _BASE64)
 
 
 def pack_digest(digest: str) -> bytes | None:
@@ -54,10 +50,15 @@ def unpack_digest(packed: bytes | None) -> str:
     return packed[1:].decode()
 
 
+def pack_uuid(text: str) -> bytes | None:
+    """The sixteen bytes of a UUID; None for what is not written like one."""
+    return bytes.fromhex(text.replace("-", "")) if _UUID_SHAPE.fullmatch(text) else None
+
+
 def pack_id(text: str) -> bytes | None:
     """An id of an event, a request, an instance: most are UUIDs."""
-    if _UUID_SHAPE.fullmatch(text):
-        return _UUID + bytes.fromhex(text.replace("-", ""))
+    if (packed := pack_uuid(text)) is not None:
+        return _UUID + packed
     if text.startswith("sha256:"):
         return pack_digest(text)
     return _TEXT + text.encode() if text else None
@@ -87,15 +88,12 @@ def pack_jti(jti: str) -> bytes | None:
         return None
     if not has_shape(jti):
         raise ValueError("not of the shape of a token id")
-    # Base64 in another alphabet, with two letters of zeroes before: 168 bits, of which the first byte is none of ours.
-    return binascii.a2b_base64(b"AA" + jti.encode().translate(_THEIRS))[1:]
+    return pack(jti)
 
 
 def unpack_jti(packed: bytes | None) -> str:
     """The token id's text."""
-    if packed is None:
-        return ""
-    return binascii.b2a_base64(b"\x00" + packed, newline=False)[-LENGTH:].translate(_OURS).decode()
+    return "" if packed is None else unpack(packed)
 
 
 def pack_commitments(committed: Mapping[str, str], names: Sequence[str]) -> bytes:

@@ -9,8 +9,10 @@ Fields are only ever added; ``v`` is raised when a field's meaning changes; test
 import hashlib
 import hmac
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, field, fields, replace
 from enum import StrEnum
+from operator import attrgetter
 from typing import Final
 
 import msgspec
@@ -112,6 +114,7 @@ _encoder: Final = msgspec.json.Encoder(order="sorted")
 PUBLIC_FIELDS: Final = tuple(item.name for item in fields(AuditRecord) if item.name != "personal")
 COMMITTED_FIELDS: Final = tuple(name for name in PUBLIC_FIELDS if name != "event_sha")
 """What a leaf shows in clear. Not the event's hash: unsalted, it would bind what was erased."""
+_committed_of: Final[Callable[[AuditRecord], tuple[object, ...]]] = attrgetter(*COMMITTED_FIELDS)
 
 
 def event_key(source: str, event_id: str) -> bytes:
@@ -153,8 +156,8 @@ def canonical(record: AuditRecord, *, seq: int, committed: dict[str, str]) -> by
         seq: its number in the log, from 0: the leaf's index.
         committed: its personal fields' commitments.
     """
-    entry: dict[str, object] = {name: value for name in COMMITTED_FIELDS if (value := getattr(record, name))}
-    entry |= {"v": FORMAT_VERSION, "seq": seq}
+    entry = {name: value for name, value in zip(COMMITTED_FIELDS, _committed_of(record), strict=True) if value}
+    entry["v"], entry["seq"] = FORMAT_VERSION, seq
     if committed:
         entry["personal"] = committed
     # The same bytes as canonical_json for strings and integers, in a fifth of the time.

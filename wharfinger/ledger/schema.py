@@ -68,7 +68,7 @@ records = Table(
     _number("recorded_at"),
     _number("occurred_at"),
     _word("source"),
-    # Eight bytes of the hash of source and event id: the place to look for the same event.
+    # The place to look for the same event: four bytes of its id's time, eight of the hash of source and event id.
     Column("event_key", LargeBinary, nullable=False),
     _bytes("event_id"),
     _bytes("event_sha"),

@@ -6,10 +6,12 @@ new brings its issuance and its deliveries.
 """
 
 from collections.abc import Iterable, Sequence
+from typing import Final
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, insert
 
 from wharfinger.ledger import instances, schema
+from wharfinger.ledger.bulk import bulk_insert, rows_in, run_in
 from wharfinger.ledger.database import Database
 from wharfinger.ledger.issued import from_record
 from wharfinger.ledger.log import ID_REUSED, Appended, append
@@ -20,7 +22,7 @@ from wharfinger.ledger.values import DeliveryState, Entry, NewDelivery, Settled
 from wharfinger.wire.issuance import Issuance
 from wharfinger.wire.names import DeliveryId, Jti
 
-_CHUNK = 500
+_NEVER_USED: Final = 0
 
 
 def commit(database: Database, entries: Sequence[Entry], *, now_ms: int) -> Settled:
@@ -40,32 +42,24 @@ def commit(database: Database, entries: Sequence[Entry], *, now_ms: int) -> Sett
 def find_issuances(database: Database, jtis: Iterable[Jti]) -> dict[Jti, Issuance]:
     """The issuances of some tokens, as far as the ledger knows them."""
     packed = [pack_jti(jti) for jti in jtis]
-    table = schema.issuances.c
     with database.reading() as connection:
-        seqs: list[int] = []
-        for at in range(0, len(packed), _CHUNK):
-            seqs += connection.execute(select(table.seq).where(table.jti.in_(packed[at : at + _CHUNK]))).scalars()
+        seqs = [row.seq for row in rows_in(connection, "SELECT seq FROM issuances WHERE jti IN", packed)]
         found = read_records(connection, database.words, seqs)
     return {Jti(one.record.jti): from_record(one.record, erased=one.erased) for one in found}
 
 
 def _write_issuances(connection: Connection, new: Sequence[tuple[Appended, Entry]]) -> None:
-    rows = [
-        {"jti": pack_jti(entry.issuance.jti), "seq": written.seq, "expires_at": entry.issuance.expires_at}
-        for written, entry in new
-        if entry.issuance is not None
-    ]
-    if rows:
-        connection.execute(insert(schema.issuances), rows)
+    issued = [(written.seq, entry.issuance) for written, entry in new if entry.issuance is not None]
+    rows = [(pack_jti(issuance.jti), seq, issuance.expires_at, _NEVER_USED) for seq, issuance in issued]
+    bulk_insert(connection, schema.issuances, rows)
 
 
 def _note_uses(connection: Connection, appended: Sequence[Appended], now_ms: int) -> None:
     # Only that it was used counts, and roughly when: once for a batch, whatever its events.
-    used = [packed for one in appended if one.record.kind == "event" and (packed := pack_jti(one.record.jti))]
-    table = schema.issuances
-    for at in range(0, len(used), _CHUNK):
-        chosen = table.c.jti.in_(list(dict.fromkeys(used[at : at + _CHUNK])))
-        connection.execute(update(table).where(chosen, table.c.used_at == 0).values(used_at=now_ms))
+    used = dict.fromkeys(one.record.jti for one in appended if one.record.kind is RecordKind.EVENT and one.record.jti)
+    packed = [pack_jti(jti) for jti in used]
+    for _ in run_in(connection, "UPDATE issuances SET used_at = ? WHERE used_at = 0 AND jti IN", packed, first=[now_ms]):
+        pass
 
 
 def _alarm(written: Appended, entry: Entry) -> str:

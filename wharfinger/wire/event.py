@@ -212,7 +212,12 @@ def _object(parent: Mapping[str, object], key: str) -> Mapping[str, object]:
 
 def _text(parent: Mapping[str, object], key: str) -> str:
     value = parent.get(key)
-    return _storable(value[:MAX_TEXT]) if isinstance(value, str) else ""
+    if not isinstance(value, str):
+        return ""
+    # Nearly all are so, and a dozen are read of each event.
+    if len(value) <= MAX_TEXT and value.isascii() and "\x00" not in value:
+        return value
+    return _storable(value[:MAX_TEXT])
 
 
 def _storable(text: str) -> str:

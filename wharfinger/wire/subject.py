@@ -1,6 +1,7 @@
 """The ``sub`` claim: ``account#jti``, made by authsvc and read back from ``actor.name`` by settle. Decides no authenticity."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 from wharfinger.wire.jti import has_shape
 from wharfinger.wire.names import Account, Jti, Subject
@@ -28,8 +29,9 @@ def format_subject(account: Account, jti: Jti) -> Subject:
     return Subject(f"{account}{SEPARATOR}{jti}")
 
 
+@lru_cache(maxsize=1_024)
 def parse_subject(text: str) -> TokenSubject | PlainSubject:
-    """Read a subject from the right: an account may hold ``#`` itself."""
+    """Read a subject from the right: an account may hold ``#`` itself. A token's stands in each of its events."""
     account, found, jti = text.rpartition(SEPARATOR)
     if found and has_shape(jti):
         return TokenSubject(Account(account), Jti(jti))

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Final, assert_never
 
@@ -38,11 +38,10 @@ It looks twice a second, gives up a try after two, and is started again within f
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """One event with the envelope it came in. ``raw``: compressed, empty when too big to keep."""
+    """One event with the envelope it came in."""
 
     notification: Notification
     event: RegistryEvent
-    raw: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,11 +70,10 @@ def hear(
     """The readings of one notification's events; a body that says nothing gives none."""
     readings: list[Heard | Unreadable] = []
     for event in events:
-        raw = _kept(event.raw)
         if isinstance(event, Malformed):
-            readings.append(unreadable(notification, event.problem, event.raw or body, raw))
+            readings.append(unreadable(notification, event.problem, event.raw or body, _kept(event.raw)))
         else:
-            readings.append(Heard(notification, event, raw))
+            readings.append(Heard(notification, event))
     return tuple(readings)
 
 
@@ -167,9 +165,10 @@ class Planner:
     def _event(self, heard: Heard, known: "Known", now_ms: int) -> Entry:
         event, source = heard.event, heard.notification.source
         attribution, key = self._attribute(heard, known), self.keys.keys[0]
+        record = _event_record(heard, attribution, now_ms)
         return Entry(
-            _event_record(heard, attribution, now_ms),
-            raw=heard.raw,
+            record,
+            raw=_kept(event.raw, record),
             deliveries=deliveries(self.rules, source=source, event=event, attribution=attribution, key=key),
             alarm=self._alarm(event, attribution),
             on_alarm=alarm_deliveries(self.alarm_targets, source=source, event=event, key=key),
@@ -185,7 +184,7 @@ class Planner:
         subject = parse_subject(event.unverified_actor)
         if isinstance(subject, TokenSubject):
             issuance = known.issuances.get(subject.unverified_jti)
-            proof = verify(self.keys, unverified_jti=subject.unverified_jti, account=subject.unverified_account)
+            proof = known.proof(self.keys, event.unverified_actor, subject)
             return attribute(event, issuance, proof, received_ms=heard.notification.received_at)
         if self.infers:
             return infer(event, known.candidates.for_event(event))
@@ -204,6 +203,16 @@ class Known:
 
     issuances: Mapping[Jti, Issuance]
     candidates: Candidates
+    proofs: dict[str, Proof] = field(default_factory=dict)
+    """By subject: a token's events come together."""
+
+    def proof(self, keys: JtiKeys, actor: str, subject: TokenSubject) -> Proof:
+        """What the id of a subject says of itself."""
+        found = self.proofs.get(actor)
+        if found is None:
+            found = verify(keys, unverified_jti=subject.unverified_jti, account=subject.unverified_account)
+            self.proofs[actor] = found
+        return found
 
 
 def accounts_to_infer(readings: Sequence[Reading]) -> frozenset[Account]:
@@ -221,8 +230,8 @@ def with_new(candidates: Mapping[Account, Sequence[Issuance]], readings: Sequenc
     return found
 
 
-def _kept(raw: bytes) -> bytes:
-    compressed = pack_raw(raw)
+def _kept(raw: bytes, record: AuditRecord | None = None) -> bytes:
+    compressed = pack_raw(raw, record)
     return compressed if len(compressed) <= MAX_RAW else b""
 
 

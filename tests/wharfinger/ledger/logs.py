@@ -90,7 +90,7 @@ def event(number: int, *, jti: str = JTI, tag: str = "", digest: str = "", actio
             raw_sha256=sha,
         ),
     )
-    return Entry(record, raw=pack_raw(raw))
+    return Entry(record, raw=pack_raw(raw, record))
 
 
 def fill(database: Database, size: int) -> None:

@@ -16,7 +16,6 @@ from wharfinger.ledger.packing import (
     unpack_id,
     unpack_jti,
 )
-from wharfinger.ledger.raw import MAX_RAW, pack_raw, unpack_raw
 from wharfinger.ledger.record import PERSONAL_FIELDS
 from wharfinger.wire.jti import ALPHABET, LENGTH
 
@@ -80,16 +79,3 @@ def test_damaged_commitments(packed: bytes) -> None:
     """Too short, too long, of a field that nobody knows."""
     with pytest.raises(ValueError, match="damaged"):
         unpack_commitments(packed, PERSONAL_FIELDS)
-
-
-@given(st.binary(max_size=500))
-def test_stored_events(raw: bytes) -> None:
-    """Byte for byte, or the hash of it would not hold."""
-    assert unpack_raw(pack_raw(raw)) == raw
-
-
-def test_a_stored_event_is_not_unfolded_without_end() -> None:
-    """A few kilobytes that claim to be more than any notification are damaged."""
-    with pytest.raises(ValueError, match="damaged"):
-        unpack_raw(pack_raw(bytes(MAX_RAW + 1)))
-    assert len(unpack_raw(pack_raw(bytes(MAX_RAW)))) == MAX_RAW

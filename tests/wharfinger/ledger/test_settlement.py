@@ -3,11 +3,15 @@
 import hashlib
 import os
 import threading
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
+from uuid import UUID
 
 import pytest
-from sqlalchemy import func, select, text
+from sqlalchemy import event, func, select, text
+from sqlalchemy.engine import Engine
 
 from wharfinger.ledger import outbox, schema
 from wharfinger.ledger.database import Database
@@ -18,14 +22,17 @@ from wharfinger.ledger.merkle import Frontier, leaf_hash
 from wharfinger.ledger.queries import trace
 from wharfinger.ledger.reading import read_range
 from wharfinger.ledger.record import AuditRecord, Personal, RecordKind, canonical, commitments
+from wharfinger.ledger.rows import row_key
 from wharfinger.ledger.settlement import commit, find_issuances
 from wharfinger.ledger.values import DeliveryState, Entry, NewDelivery, Standing
 from wharfinger.ledger.words import Words
 from wharfinger.wire.issuance import Credential, Issuance
+from wharfinger.wire.jti import JtiKeys, mint
 from wharfinger.wire.names import Account, DeliveryId, Jti
 from wharfinger.wire.scope import Scope
 
 JTI = Jti("0pDLmR9V8xGZ4-0_aTkqQwErTy")
+KEYS = JtiKeys((b"k" * 32,))
 NOW = 1_795_477_900_000
 DIGEST = "sha256:" + "ab" * 32
 LATER = "sha256:" + "cd" * 32
@@ -322,3 +329,47 @@ def test_the_file_is_private(tmp_path: Path) -> None:
     """Accounts and addresses are nobody else's to read."""
     Database(f"sqlite:///{tmp_path}/ledger.db").close()
     assert (tmp_path / "ledger.db").stat().st_mode & 0o077 == 0
+
+
+def uuid7(at_ms: int, noise: int) -> str:
+    """An id as registries give them since 3.0: RFC 9562, version 7."""
+    return str(UUID(int=at_ms << 80 | 7 << 76 | 2 << 62 | noise))
+
+
+def test_events_are_filed_by_the_time_of_their_ids() -> None:
+    """What is new goes to the index's end, where ids tell their time; and no two events have one place."""
+    second = 1_000
+    later = [row_key(source, uuid7(NOW + at * second, 9)) for at in range(4) for source in ("main", "other")]
+    assert [key[:4] for key in later] == sorted(key[:4] for key in later)
+    assert len(set(later)) == 8
+    minted = [row_key("", mint(KEYS, account=Account("zoe"), now_ms=NOW + at * second, nonce=7)) for at in range(4)]
+    assert minted == sorted(minted)
+    at_once = {row_key("main", uuid7(NOW, noise)) for noise in range(100)}
+    assert len(at_once) == 100
+    assert len({key[:4] for key in at_once}) == 1
+
+
+def test_settling_reads_nothing_that_no_index_finds(tmp_path: Path) -> None:
+    """SQLite's own plan of every statement of a batch: none goes through a table that grows."""
+    asked: list[tuple[str, Any]] = []
+
+    def hear(_connection: Any, _cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
+        asked.append((statement, parameters[0] if isinstance(parameters, list) else parameters))
+
+    with closing(Database(f"sqlite:///{tmp_path}/ledger.db")) as database:
+        commit(database, [issuance_entry(), push("e1")], now_ms=NOW)
+        event.listen(Engine, "before_cursor_execute", hear)
+        try:
+            commit(database, [push("e1"), push("e2", tag="new"), push("e3", digest=LATER)], now_ms=NOW)
+            find_issuances(database, [JTI])
+        finally:
+            event.remove(Engine, "before_cursor_execute", hear)
+        with database.reading() as connection:
+            plans = [
+                (statement, str(connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", values).all()))
+                for statement, values in asked
+                if statement.startswith(("SELECT", "UPDATE", "INSERT", "DELETE"))
+            ]
+    assert len(plans) > 10
+    grow = ("records", "tags", "issuances", "instances", "words", "tiles", "raw_events")
+    assert [one for one in plans if any(f"SCAN {table}" in one[1] for table in grow)] == []

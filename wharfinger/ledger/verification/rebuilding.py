@@ -80,10 +80,10 @@ def raw_problem(row: Row, rebuilt: Rebuilt) -> str:
     if rebuilt.record.kind not in WITH_RAW or row["event_sha"] is None:
         return "a stored event that no hash holds"
     try:
-        raw = unpack_raw(row["body"])
+        raw = unpack_raw(row["body"], rebuilt.record)
     except (ValueError, TypeError) as error:
         return f"its stored event cannot be read: {error}"
-    return "" if hashlib.sha256(raw).digest() == row["event_sha"] else "its stored event is not the one that came"
+    return "" if hashlib.sha256(raw).digest() == row["event_sha"] else "its stored event, read beside it, is another"
 
 
 def issuance_problem(row: Row, rebuilt: Rebuilt, detail: Mapping[str, Any]) -> str:
