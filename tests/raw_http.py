@@ -95,9 +95,11 @@ class Served:
         self._runner = runner
         self._peers: list[Peer] = []
 
-    async def connect(self) -> Peer:
-        """A new connection, without a network."""
+    async def connect(self, name: str = "") -> Peer:
+        """A new connection, without a network. ``name``: a path that its client's end is bound to."""
         ours, theirs = socket.socketpair()
+        if name:
+            ours.bind(name)
         await asyncio.get_running_loop().connect_accepted_socket(self._runner.accept, theirs)
         self._peers.append(peer := Peer(*await asyncio.open_connection(sock=ours)))
         return peer

@@ -20,7 +20,7 @@ from aiohttp import HttpVersion10, HttpVersion11, web
 from aiohttp.http import RawRequestMessage
 from aiohttp.streams import EMPTY_PAYLOAD, StreamReader
 
-from wharfinger.runtime.connections import MAX_LINE, Bounds, Connections
+from wharfinger.runtime.connections import MAX_LINE, Bounds, Connections, address_of
 from wharfinger.runtime.direct import Answering, Lane
 from wharfinger.runtime.heads import FirstHead
 from wharfinger.runtime.log import Log
@@ -41,7 +41,13 @@ class BoundedConnection(web.RequestHandler):
         self._head_timer: asyncio.TimerHandle | None = None
         self._answer_timer: asyncio.TimerHandle | None = None
         self._head_size = 0
+        self._peer = ""
         self._last_body: StreamReader = EMPTY_PAYLOAD
+
+    @property
+    def peername(self) -> str:
+        """Where a request comes from: its ``remote``."""
+        return self._peer
 
     def waits(self) -> bool:
         """Whether it has no request under way."""
@@ -57,6 +63,7 @@ class BoundedConnection(web.RequestHandler):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """It was accepted."""
         super().connection_made(transport)
+        self._peer = address_of(transport.get_extra_info("peername"))
         self._head_timer = self._loop.call_later(self._bounds.head_s, self._give_up_on_head)
         self._connections.opened(self)
 
