@@ -42,6 +42,7 @@ class BoundedConnection(web.RequestHandler):
         self._answer_timer: asyncio.TimerHandle | None = None
         self._head_size = 0
         self._peer = ""
+        self._at_fault = False
         self._last_body: StreamReader = EMPTY_PAYLOAD
 
     @property
@@ -75,15 +76,26 @@ class BoundedConnection(web.RequestHandler):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Some bytes. Where the last request is whole and no other comes of them, they are of a head."""
+        """Some bytes. Where the last request is whole and no other comes of them, they are of a head.
+
+        What is behind a fault is for nobody: aiohttp would find a fault in each piece of it, until the first one is answered.
+        """
+        if self._at_fault:
+            return
         before, of_a_head = self._request_count, self._last_body.is_eof()
         super().data_received(data)
         if self._request_count != before:
             _cancel(self._head_timer)
             self._head_timer, self._head_size = None, 0
             self._connections.asked(self)
-            self._last_body = self._messages[-1][1]
-            if self._broke_off():
+            message, self._last_body = self._messages[-1]
+            if isinstance(message, RawRequestMessage):
+                return
+            self._at_fault = True
+            # It came through frames that hold all which was read at once, and waits with them for its turn to be answered.
+            message.exc.__traceback__ = message.exc.__context__ = None
+            if self._current_request is not None and not self._current_request.content.is_eof():
+                # It is no part of the body under way: aiohttp leaves its reader to wait for more of it, for ever.
                 self._connections.say("request.malformed", error="BrokenBody")
                 self.drop()
         elif data and of_a_head:
@@ -115,11 +127,6 @@ class BoundedConnection(web.RequestHandler):
         elif exc is not None and not isinstance(exc, ConnectionError):  # a client that is gone is no mistake of ours
             self._connections.failed(exc)
         return _closing(status)
-
-    def _broke_off(self) -> bool:
-        """Whether what came is no part of the body under way: aiohttp leaves its reader to wait for more of it, for ever."""
-        came_to_nothing = bool(self._messages) and not isinstance(self._messages[-1][0], RawRequestMessage)
-        return came_to_nothing and self._current_request is not None and not self._current_request.content.is_eof()
 
     def _take_head(self, size: int) -> None:
         self._head_size += size
