@@ -97,18 +97,21 @@ class Endpoints:
 
         async def respond(http: web.Request) -> web.Response:
             if methods and http.method not in methods:
-                reply = _text(405, "Method not allowed.", ("Allow", ", ".join(methods)))
+                finished = self._finished(_text(405, "Method not allowed.", ("Allow", ", ".join(methods))))
             else:
-                try:
-                    reply = await answer(http)
-                except Exception as error:  # noqa: BLE001 - the outermost frame of a request: whatever it is, it is answered
-                    # The kind and the place: a text may quote what was sent.
-                    self._log("request.failed", error=type(error).__name__, **place_of(error.__traceback__))
-                    reply = _text(500, "Internal error.")
-            finished = self._finished(reply)
+                finished = await self._answered(answer(http))
             return web.Response(status=finished.status, headers=finished.headers, body=finished.body)
 
         return respond
+
+    async def _answered(self, answer: Awaitable[Reply]) -> Reply:
+        try:
+            reply = await answer
+        except Exception as error:  # noqa: BLE001 - the outermost frame of a request: whatever it is, it is answered
+            # The kind and the place: a text may quote what was sent.
+            self._log("request.failed", error=type(error).__name__, **place_of(error.__traceback__))
+            reply = _text(500, "Internal error.")
+        return self._finished(reply)
 
     def _finished(self, reply: Reply) -> Reply:
         always = (_NOT_SNIFFED, ("Strict-Transport-Security", HSTS)) if self._serving.server.hsts else (_NOT_SNIFFED,)
@@ -122,7 +125,7 @@ class Endpoints:
     async def plain_token(self, asked: PlainGet, peer: str) -> Reply:
         """The same to a plain GET."""
         began = time.monotonic()
-        return self._finished(await self._counted(self._plain_token(asked, peer, began), began))
+        return await self._answered(self._counted(self._plain_token(asked, peer, began), began))
 
     async def _counted(self, answer: Awaitable[tuple[str, Reply]], began: float) -> Reply:
         outcome = "failed"

@@ -3,9 +3,10 @@
 import asyncio
 import re
 import socket
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import cast
 
 from aiohttp import web
 
@@ -94,13 +95,21 @@ class Served:
     def __init__(self, runner: BoundedRunner) -> None:
         self._runner = runner
         self._peers: list[Peer] = []
+        self._newest: asyncio.Transport
 
-    async def connect(self) -> Peer:
-        """A new connection, without a network."""
+    async def connect(self, name: str = "") -> Peer:
+        """A new connection, without a network. ``name``: a path that its client's end is bound to."""
         ours, theirs = socket.socketpair()
-        await asyncio.get_running_loop().connect_accepted_socket(self._runner.accept, theirs)
+        if name:
+            ours.bind(name)
+        self._newest, _ = await asyncio.get_running_loop().connect_accepted_socket(self._runner.accept, theirs)
         self._peers.append(peer := Peer(*await asyncio.open_connection(sock=ours)))
         return peer
+
+    def burst(self, pieces: Iterable[bytes]) -> None:
+        """What comes on the newest connection before anybody gets a turn to answer some of it."""
+        for piece in pieces:
+            cast("asyncio.Protocol", self._newest.get_protocol()).data_received(piece)
 
     async def exchange(self, *sent: bytes, answers: int) -> Peer:
         """Send pieces, one after the other; when so many answers came, nothing more. The connection, closed."""

@@ -18,7 +18,7 @@ from redis.asyncio.connection import AbstractConnection
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as ConnectionBroken
-from redis.exceptions import RedisError, ResponseError
+from redis.exceptions import ReadOnlyError, RedisError, ResponseError
 
 from authsvc.errors import Unavailable
 from authsvc.metrics import STORE_BATCHES, STORE_RECORDS, STORE_SECONDS
@@ -180,7 +180,11 @@ async def _exchange(connection: AbstractConnection, sent: bytes, count: int) -> 
             results = await connection.read_response()
         except ResponseError as error:
             fault = fault or error
-    # The last one is EXEC's: what each command came to.
-    failed = [one for one in results if isinstance(one, ResponseError)] if isinstance(results, list) else []
-    if fault is not None or failed or not isinstance(results, list):
-        raise fault or (failed[0] if failed else ResponseError("EXEC gave no results"))
+    # The last one is EXEC's: what each command came to. Of another number, it is no reply to what was sent.
+    came = results if isinstance(results, list) and len(results) == count else [ResponseError("EXEC gave no results")]
+    fault = fault or next((one for one in came if isinstance(one, ResponseError)), None)
+    if isinstance(fault, ReadOnlyError):
+        # No master any more; its name may lead to the new one by now.
+        await connection.disconnect()
+    if fault is not None:
+        raise fault

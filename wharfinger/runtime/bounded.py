@@ -20,7 +20,7 @@ from aiohttp import HttpVersion10, HttpVersion11, web
 from aiohttp.http import RawRequestMessage
 from aiohttp.streams import EMPTY_PAYLOAD, StreamReader
 
-from wharfinger.runtime.connections import MAX_LINE, Bounds, Connections
+from wharfinger.runtime.connections import MAX_LINE, Bounds, Connections, address_of
 from wharfinger.runtime.direct import Answering, Lane
 from wharfinger.runtime.heads import FirstHead
 from wharfinger.runtime.log import Log
@@ -41,7 +41,14 @@ class BoundedConnection(web.RequestHandler):
         self._head_timer: asyncio.TimerHandle | None = None
         self._answer_timer: asyncio.TimerHandle | None = None
         self._head_size = 0
+        self._peer = ""
+        self._at_fault = False
         self._last_body: StreamReader = EMPTY_PAYLOAD
+
+    @property
+    def peername(self) -> str:
+        """Where a request comes from: its ``remote``."""
+        return self._peer
 
     def waits(self) -> bool:
         """Whether it has no request under way."""
@@ -57,6 +64,7 @@ class BoundedConnection(web.RequestHandler):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """It was accepted."""
         super().connection_made(transport)
+        self._peer = address_of(transport.get_extra_info("peername"))
         self._head_timer = self._loop.call_later(self._bounds.head_s, self._give_up_on_head)
         self._connections.opened(self)
 
@@ -68,15 +76,26 @@ class BoundedConnection(web.RequestHandler):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Some bytes. Where the last request is whole and no other comes of them, they are of a head."""
+        """Some bytes. Where the last request is whole and no other comes of them, they are of a head.
+
+        What is behind a fault is for nobody: aiohttp would find a fault in each piece of it, until the first one is answered.
+        """
+        if self._at_fault:
+            return
         before, of_a_head = self._request_count, self._last_body.is_eof()
         super().data_received(data)
         if self._request_count != before:
             _cancel(self._head_timer)
             self._head_timer, self._head_size = None, 0
             self._connections.asked(self)
-            self._last_body = self._messages[-1][1]
-            if self._broke_off():
+            message, self._last_body = self._messages[-1]
+            if isinstance(message, RawRequestMessage):
+                return
+            self._at_fault = True
+            # It came through frames that hold all which was read at once, and waits with them for its turn to be answered.
+            message.exc.__traceback__ = message.exc.__context__ = None
+            if self._current_request is not None and not self._current_request.content.is_eof():
+                # It is no part of the body under way: aiohttp leaves its reader to wait for more of it, for ever.
                 self._connections.say("request.malformed", error="BrokenBody")
                 self.drop()
         elif data and of_a_head:
@@ -108,11 +127,6 @@ class BoundedConnection(web.RequestHandler):
         elif exc is not None and not isinstance(exc, ConnectionError):  # a client that is gone is no mistake of ours
             self._connections.failed(exc)
         return _closing(status)
-
-    def _broke_off(self) -> bool:
-        """Whether what came is no part of the body under way: aiohttp leaves its reader to wait for more of it, for ever."""
-        came_to_nothing = bool(self._messages) and not isinstance(self._messages[-1][0], RawRequestMessage)
-        return came_to_nothing and self._current_request is not None and not self._current_request.content.is_eof()
 
     def _take_head(self, size: int) -> None:
         self._head_size += size

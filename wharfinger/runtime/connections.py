@@ -36,6 +36,14 @@ class Bounds:
     """Of one process, handshakes included. A registry opens one for each event, and flushes its whole queue after an outage."""
 
 
+def address_of(peername: object) -> str:
+    """A peer's address, as a transport names it; empty on a unix socket.
+
+    What a client has bound its own end to there is its own word: a path may look like the address of somebody else.
+    """
+    return str(peername[0]) if isinstance(peername, tuple) else ""
+
+
 class Placed(Protocol):
     """What takes a place: a connection, or one whose TLS handshake is under way."""
 

@@ -13,7 +13,7 @@ from functools import lru_cache
 from http import HTTPStatus
 from typing import Final, cast
 
-from wharfinger.runtime.connections import Connections
+from wharfinger.runtime.connections import Connections, address_of
 from wharfinger.runtime.plain import PlainGet, plain_get
 
 DATE_S: Final = 1.0
@@ -109,8 +109,7 @@ class DirectConnection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """It was accepted."""
         self._transport = cast("asyncio.Transport", transport)  # uvloop's own is no subclass of it
-        name = transport.get_extra_info("peername")
-        self._peer = str(name[0]) if isinstance(name, tuple) else str(name or "")
+        self._peer = address_of(transport.get_extra_info("peername"))
         lane = self._lane
         self._until = lane.loop.time() + lane.connections.bounds.head_s
         self._look()

@@ -1,6 +1,7 @@
 """The port Signer: its suite on the fake and on RS256, and what registries need of the real one's tokens."""
 
 import base64
+import itertools
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -12,7 +13,8 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, rsa, x25519
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
+from cryptography.hazmat.primitives.hashes import SHA256, SHA384, SHA512, HashAlgorithm
 from cryptography.hazmat.primitives.serialization import (
     BestAvailableEncryption,
     Encoding,
@@ -22,7 +24,7 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
-from authsvc.adapters.signing import TokenSigner
+from authsvc.adapters.signing import TokenSigner, signing
 from authsvc.decide.keys import libtrust_id
 from authsvc.errors import Misconfigured
 from authsvc.ports import Signer
@@ -164,6 +166,25 @@ def test_other_kinds_of_key(tmp_path: Path, algorithm: str) -> None:
     assert header["alg"] == algorithm
     public = jwt.PyJWKSet.from_dict(signer.key_set())[header["kid"]]
     assert jwt.decode(token, public, algorithms=[algorithm], audience="registry", options=CHECKS) == CLAIMS
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "hashed", "size"), [("ES256", SHA256(), 32), ("ES384", SHA384(), 48), ("ES512", SHA512(), 66)]
+)
+def test_numbers_that_begin_with_noughts(algorithm: str, hashed: HashAlgorithm, size: int) -> None:
+    """Both halves of a signature keep their size, also where a number is a byte shorter, as one in 256 is."""
+    key = KINDS[algorithm]()
+    sign = signing(key, algorithm)
+    short: set[int] = set()
+    for number in itertools.count():
+        signed = b"%d" % number
+        signature = sign(signed)
+        halves = signature[:size], signature[size:]
+        assert len(signature) == 2 * size
+        key.public_key().verify(encode_dss_signature(*map(int.from_bytes, halves)), signed, ec.ECDSA(hashed))
+        short |= {place for place, half in enumerate(halves) if half[0] == 0}
+        if short == {0, 1}:
+            break
 
 
 @pytest.mark.parametrize("algorithm", ["RS384", "RS512"])

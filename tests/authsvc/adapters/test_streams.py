@@ -1,8 +1,11 @@
 """The ports IssuanceStream and RefusalStream: their suites on the fakes and on Redis, and what a batch of writes keeps to."""
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 from typing import TypeVar
 
 import pytest
@@ -267,3 +270,69 @@ async def test_a_command_that_cannot_be_queued(store: Store) -> None:
     await batches.together([write])
     assert await client.xlen(keys.ISSUANCES) == 1
     await client.aclose()
+
+
+QUEUED = b"+OK\r\n+QUEUED\r\n+QUEUED\r\n"
+WRITTEN = QUEUED + b"*2\r\n$3\r\n1-1\r\n+OK\r\n"
+REPLIES = {
+    "no results": QUEUED + b"*-1\r\n",
+    "fewer results": QUEUED + b"*1\r\n$3\r\n1-1\r\n",
+    "none of them": QUEUED + b"*0\r\n",
+    "more results": QUEUED + b"*3\r\n$3\r\n1-1\r\n+OK\r\n+OK\r\n",
+    "one that failed": QUEUED + b"*2\r\n$3\r\n1-1\r\n-WRONGTYPE x\r\n",
+    "one of the batch before": b"+OK\r\n" + WRITTEN,
+    "a replica": b"+OK\r\n" + b"-READONLY x\r\n" * 2 + b"-EXECABORT x\r\n",
+    "no memory": b"+OK\r\n" + b"-OOM x\r\n" * 2 + b"-EXECABORT x\r\n",
+    "a start": b"-LOADING x\r\n" * 4,
+    "no password": b"-NOAUTH x\r\n" * 4,
+    "another protocol": b"HTTP/1.1 400 Bad Request\r\n\r\n",
+    "no number": b"$x\r\n" * 4,
+    "its end": QUEUED,
+}
+
+
+async def speak(replies: list[bytes], reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """A Redis that says what it is told to of a batch, closes after a short one, and is glad of all else."""
+    with contextlib.closing(writer):
+        while data := await reader.read(65_536):
+            if b"MULTI" not in data:
+                writer.write(b"+OK\r\n" * data.count(b"CLIENT"))
+                continue
+            writer.write(reply := replies.pop(0) if replies else WRITTEN)
+            if reply == QUEUED:
+                return
+
+
+@pytest.mark.parametrize("name", REPLIES)
+async def test_replies_that_do_not_say_so(tmp_path: Path, name: str) -> None:
+    """Nothing is recorded but what every reply says, and none of them is taken for one to the next batch."""
+    # Where the connection broke, or Redis is about to be there, the batch is sent once more.
+    replies = [REPLIES[name]] * 2
+    server = await asyncio.start_unix_server(partial(speak, replies), tmp_path / "redis")
+    client = connect(f"unix://{tmp_path}/redis?protocol=2", waits=True)
+    port = RedisIssuances(batches_of(client))
+    while replies:
+        with pytest.raises(Unavailable):
+            await port.record(issuance())
+    await port.record(issuance())
+    await client.aclose()
+    server.close()
+    await server.wait_closed()
+
+
+async def test_a_master_no_more(tmp_path: Path) -> None:
+    """Its connection is let go: who has taken over is found by the same name, as soon as it leads there."""
+    old = await asyncio.start_unix_server(partial(speak, [REPLIES["a replica"]] * 9), tmp_path / "old")
+    new = await asyncio.start_unix_server(partial(speak, []), tmp_path / "new")
+    (tmp_path / "redis").symlink_to("old")
+    client = connect(f"unix://{tmp_path}/redis?protocol=2", waits=True)
+    port = RedisIssuances(batches_of(client))
+    with pytest.raises(Unavailable):
+        await port.record(issuance())
+    (tmp_path / "redis").unlink()
+    (tmp_path / "redis").symlink_to("new")
+    await port.record(issuance())
+    await client.aclose()
+    for server in (old, new):
+        server.close()
+        await server.wait_closed()

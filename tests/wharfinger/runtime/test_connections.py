@@ -1,9 +1,11 @@
 """What one connection may cost, on an application of its own: slow, silent, many, greedy ones, and mistakes of ours."""
 
 import asyncio
+import itertools
 import resource
 import subprocess
 import sys
+import tracemalloc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -263,6 +265,19 @@ async def test_what_is_behind_a_request_does_not_touch_it() -> None:
         peer = await one.connect(b"GET /wait HTTP/1.1\r\nHost: h\r\n\r\n", b"rubbish\r\n\r\n")
         one.go.set()
         assert await peer.closed() == [200, 400]
+
+
+@pytest.mark.parametrize("begun", [b"GET / HTTP/1.1\r\nX: ", b"rubbish\r\n\r\n"])
+async def test_what_is_behind_a_fault_is_not_kept(begun: bytes) -> None:
+    """However much comes before it can be answered: else a thousand who do this at once fill gigabytes."""
+    async with house(PATIENT) as one:
+        peer = await one.connect()
+        tracemalloc.start()
+        one.served.burst(itertools.chain([begun], (b"y" * 200_000 for _ in range(50))))
+        held, _ = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        assert held < 200_000
+        assert await peer.closed() == [400]
 
 
 async def test_strangers_do_not_fill_the_log() -> None:

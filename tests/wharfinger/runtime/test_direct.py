@@ -1,9 +1,11 @@
 """Plain requests answered without aiohttp: the same connection's bounds, and where it is handed over."""
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from email.utils import parsedate_to_datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -34,14 +36,15 @@ class House:
         self.go = asyncio.Event()
         self.begun: list[str] = []
         self.ended: list[str] = []
+        self.peers: list[str | None] = []
 
     def log(self, event: str, /, **fields: object) -> None:
         """Keep what is logged."""
         self.logged.append((event, fields))
 
     async def direct(self, asked: PlainGet, peer: str) -> Reply:
-        """By its path; ``peer`` is empty, for these connections have no network."""
-        assert peer == ""
+        """By its path."""
+        self.peers.append(peer)
         self.begun.append(asked.path)
         if asked.path == "/wait":
             await self.go.wait()
@@ -53,6 +56,7 @@ class House:
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
         """By aiohttp."""
+        self.peers.append(request.remote)
         self.begun.append("aiohttp" + request.path)
         return web.Response(text="aiohttp\n")
 
@@ -93,6 +97,19 @@ async def test_a_plain_request() -> None:
         await peer.send(GET)
         assert await peer.answers(2) == [200, 200]
         assert one.begun == ["/direct", "/direct"]
+
+
+@pytest.mark.parametrize("name", ["192.0.2.1", "\0192.0.2.1", "a"])
+async def test_who_names_itself(tmp_path: Path, name: str) -> None:
+    """On a unix socket there is no address, whatever a client binds its own end to: nobody comes by another's so."""
+    async with house() as one:
+        with contextlib.chdir(tmp_path):
+            peer = await one.served.connect(name)
+        await peer.send(GET)
+        assert await peer.answers(1) == [200]
+        await peer.send(OTHER)
+        assert await peer.answers(2) == [200, 200]
+        assert one.peers == ["", ""]
 
 
 async def test_the_client_closes() -> None:

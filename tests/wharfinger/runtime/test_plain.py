@@ -1,7 +1,7 @@
 """Which requests are plain, and that aiohttp's parser reads each of those as we do."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import pytest
 from aiohttp.base_protocol import BaseProtocol
@@ -28,10 +28,10 @@ def test_what_docker_sends() -> None:
         "/auth",
         "account=zoe&scope=repository%3Ashop%2Fcart%3Apull%2Cpush&service=registry",
         {
-            "host": ["auth.example.com:5001"],
-            "user-agent": ["docker/28.1 go/go1.24 \\(linux\\)"],
-            "authorization": ["Basic em9lOnMzY3JldA=="],
-            "accept-encoding": ["gzip"],
+            "host": ("auth.example.com:5001",),
+            "user-agent": ("docker/28.1 go/go1.24 \\(linux\\)",),
+            "authorization": ("Basic em9lOnMzY3JldA==",),
+            "accept-encoding": ("gzip",),
         },
         goes_on=True,
     )
@@ -54,21 +54,22 @@ def test_whether_it_goes_on(headers: bytes, goes_on: bool) -> None:  # noqa: FBT
 
 
 @pytest.mark.parametrize(
-    ("headers", "name", "values"),
+    ("headers", "name", "value"),
     [
-        (b"X:\r\n", "x", [""]),
-        (b"X: a\r\nx:b \r\n", "x", ["a", "b"]),
-        (b"X:  a b\t\r\n", "x", ["a b"]),
-        (b"X: \xff\xc3\xa9\r\n", "x", ["\udcffé"]),
-        (b"Authorization: Basic YQ==\r\nAuthorization: Basic Yg==\r\n", "authorization", ["Basic YQ==", "Basic Yg=="]),
+        (b"X:\r\n", "x", ""),
+        (b"X:  a b\t\r\n", "x", "a b"),
+        (b"X: \xff\xc3\xa9\r\n", "x", "\udcffé"),
+        (b"aUTHORIZATION: Basic YQ==\r\n", "authorization", "Basic YQ=="),
     ],
 )
-def test_headers(headers: bytes, name: str, values: Sequence[str]) -> None:
-    """Every value, in order, without the spaces around it."""
+def test_headers(headers: bytes, name: str, value: str) -> None:
+    """Without the spaces around them."""
     found = plain_get(LINE + HOST + headers + END)
     assert found is not None
-    assert found.fields[name] == values
+    assert found.fields[name] == (value,)
 
+
+MANY = b"".join(b"X%d: y\r\n" % number for number in range(MAX_FIELDS))
 
 NOT_PLAIN: Mapping[str, bytes] = {
     "nothing": b"",
@@ -107,8 +108,11 @@ NOT_PLAIN: Mapping[str, bytes] = {
     "an upgrade": LINE + HOST + b"Upgrade: h2c\r\n" + END,
     "an upgrade's option": LINE + HOST + b"Connection: upgrade\r\n" + END,
     "several options": LINE + HOST + b"Connection: close, keep-alive\r\n" + END,
+    "an option for a proxy": LINE + HOST + b"Proxy-Connection: close\r\n" + END,
+    "a header twice": LINE + HOST + b"Authorization: Basic YQ==\r\nAuthorization: Basic Yg==\r\n" + END,
+    "one twice, in other letters": LINE + HOST + b"X: y\r\nx: z\r\n" + END,
     "options twice": LINE + HOST + b"Connection: close\r\nConnection: keep-alive\r\n" + END,
-    "many headers": LINE + HOST + b"X: y\r\n" * MAX_FIELDS + END,
+    "many headers": LINE + HOST + MANY + END,
     "a long head": LINE + HOST + b"X: " + b"y" * MAX_SIZE + b"\r\n" + END,
 }
 
@@ -121,7 +125,7 @@ def test_what_is_not_plain(name: str) -> None:
 
 def test_the_most_headers() -> None:
     """One below what is not plain any more."""
-    assert plain_get(LINE + HOST + b"X: y\r\n" * (MAX_FIELDS - 2) + END) is not None
+    assert plain_get(LINE + HOST + MANY[: MANY.index(b"X62")] + END) is not None
 
 
 def test_a_hostile_head_takes_no_time() -> None:
@@ -133,7 +137,7 @@ def test_a_hostile_head_takes_no_time() -> None:
 PIECES = st.sampled_from([
     b"\r\n", b"\n", b"\r", b" ", b"\t", b":", b"\x00", b"\x7f", b"\xff", b"#", b"?", b"%", b"//", b"..", b"@", b"GET ", b"HTTP/1.1", b"HTTP/1.0", b"/auth",
     b"Host: i\r\n", b"Content-Length: 5\r\n", b"Transfer-Encoding: chunked\r\n", b"Connection: close\r\n", b"Connection: upgrade\r\n", b"Upgrade: x\r\n",
-    b"Expect: 100-continue\r\n", b"Trailer: x\r\n", b"X:\r\n", b"X : y\r\n", b" folded\r\n", b"\x0b", b"\x80", b'"', b"(", b"\\", b"|", b"~", b"{",
+    b"Expect: 100-continue\r\n", b"Trailer: x\r\n", b"User-Agent: x\r\n", b"Proxy-Connection: close\r\n", b"X:\r\n", b"X : y\r\n", b" folded\r\n", b"\x0b", b"\x80", b'"', b"(", b"\\", b"|", b"~", b"{",
 ])  # fmt: skip
 
 
@@ -165,7 +169,5 @@ def test_aiohttp_reads_the_same(data: bytes) -> None:
     assert (message.method, message.path) == ("GET", found.path + (f"?{found.query}" if b"?" in data.split(b" ")[1] else ""))
     assert (message.chunked, message.upgrade, upgraded, tail, payload) == (False, False, False, b"", EMPTY_PAYLOAD)
     assert message.should_close is not found.goes_on
-    sent: dict[str, list[str]] = {}
-    for name, value in message.headers.items():
-        sent.setdefault(name.lower(), []).append(value)
-    assert sent == found.fields
+    assert {name.lower(): (value,) for name, value in message.headers.items()} == found.fields
+    assert len(message.headers) == len(found.fields)
