@@ -32,7 +32,7 @@ from wharfinger.ledger.search import Criteria, search
 
 BACKLOG: Final = 2_000
 """Tokens of one measurement, each with its events."""
-SIZES: Final = (0, 100_000)
+SIZES: Final = (0, 100_000, 1_000_000)
 TURNS: Final = 3
 QUESTIONS: Final = 40
 """Of each kind."""
