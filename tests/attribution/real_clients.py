@@ -77,11 +77,13 @@ class RealClient:
     def live(self, rounds: int) -> None:
         """So many pushes, each looked at and pulled, and some deleted."""
         for at in range(rounds):
-            repository = f"crowd/app{self._random.randrange(5)}"
+            deletes = self._random.random() < 0.3
+            # A registry that deletes looks all tags of the repository up, and answers 500 while another is being written.
+            repository = f"crowd/{self._name}" if deletes else f"crowd/app{self._random.randrange(5)}"
             image = make_image(os.urandom(32))
             self._push(image, repository, f"{self._name}-{at}")
             self._pull(image, repository, f"{self._name}-{at}")
-            if self._random.random() < 0.3:
+            if deletes:
                 self._delete(image, repository)
 
     def token(self, *scopes: str, anonymous: bool = False) -> Token:

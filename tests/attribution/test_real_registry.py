@@ -70,19 +70,16 @@ class Forger:
 
     def work(self, seen: Callable[[], list[dict[str, Any]]]) -> None:
         """All kinds in turn, each some times. ``seen``: events that were settled."""
+
+        def honest() -> list[dict[str, Any]]:
+            return [one for one in seen() if one["user_agent"] != "forger" and one["jti"] and one["account"]]
+
+        wrongs = (
+            self._invented, self._altered, self._foreign, self._wider, self._elsewhere, self._mounted, self._early, self._ahead, self._reused,
+        )  # fmt: skip
         for _ in range(EACH_WRONG):
-            for wrong in (
-                self._invented,
-                self._altered,
-                self._foreign,
-                self._wider,
-                self._elsewhere,
-                self._mounted,
-                self._early,
-                self._ahead,
-            ):
-                wrong(wait_until("an honest event", lambda: [one for one in seen() if one["jti"] and one["account"]]))
-            self._reused(seen())
+            for wrong in wrongs:
+                wrong(wait_until("an honest event", honest))
 
     def _post(self, verdict: str, account: str, jti: str, *, flag: str = "", at_s: float | None = None, **said: Any) -> None:
         ident = f"planted-{len(self.planted)}"
@@ -136,9 +133,7 @@ class Forger:
         self._post("exact", token.account, token.jti, flag="clock_skew", at_s=time.time() + HOUR_S, repository=BASE)
 
     def _reused(self, seen: list[dict[str, Any]]) -> None:
-        one = self._random.choice(
-            [one for one in seen if one["event_id"] not in self.planted and one["jti"] and one["action"] == "push"]
-        )
+        one = self._random.choice([one for one in seen if one["event_id"] not in self.planted and one["action"] == "push"])
         event = {
             "id": one["event_id"], "action": "push", "timestamp": datetime.now(UTC).isoformat(),
             "request": {"method": "PUT", "addr": "127.0.0.1:40000", "useragent": "forger"}, "actor": {"name": f"{one['account']}#{one['jti']}"},

@@ -49,6 +49,9 @@ def remembers(client: redis.Redis, account: str) -> bool:
 def forget_on_disk(client: redis.Redis, *, wait_s: float = REWRITE_S) -> bool:
     """Have the server write its file of commands anew, for what was removed stands in it still.
 
+    NOTE: an entry that is removed from a stream is only marked so in its block, and no command reads it again; the block, with
+    the entry in it, is written to the file until it is trimmed as a whole: after an hour, one of tokens after a day.
+
     Returns:
         whether it did; False when it is not done in time, or may not be told to.
 
