@@ -106,7 +106,8 @@ DECLARES = {
 
 
 STORIES = {
-    "tests/authsvc/test_guessing.py", "tests/authsvc/test_smuggling.py", "tests/authsvc/test_tokens_accepted.py",
+    "tests/authsvc/test_both_ways.py", "tests/authsvc/test_guessing.py", "tests/authsvc/test_smuggling.py",
+    "tests/authsvc/test_tokens_accepted.py",
     "tests/notifier/test_smuggling.py", "tests/wharfinger/cli/audit/test_settings.py", "tests/wharfinger/cli/test_comparing.py",
     "tests/wharfinger/policy/test_docker_auth.py", "tests/wharfinger/runtime/test_docker_auth_files.py",
     "tests/wharfinger/cli/audit/test_audit_reading.py", "tests/wharfinger/ledger/test_alarms.py",
