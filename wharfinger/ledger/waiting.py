@@ -4,11 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, select
+from sqlalchemy import Connection, Row, and_, func, select
 
 from wharfinger.ledger import schema
 from wharfinger.ledger.database import Database
-from wharfinger.ledger.reading import read_records
+from wharfinger.ledger.packing import unpack_digest
+from wharfinger.ledger.reading import CHUNK, read_records
 from wharfinger.ledger.steering import OPEN, votes_on
 from wharfinger.ledger.values import ALARM_RULE, Vote
 from wharfinger.ledger.words import Words
@@ -34,6 +35,8 @@ class OpenDelivery:
     verdict: str
     account: str
     votes: tuple[Vote, ...] = ()
+    by_now: str = ""
+    """What its tag is by now, as far as the trail knows, if that is another digest: nothing comes of it then."""
 
 
 def waiting(database: Database, *, limit: int) -> tuple[list[OpenDelivery], int]:
@@ -55,6 +58,7 @@ def open_delivery(database: Database, delivery: DeliveryId) -> OpenDelivery | No
 
 def _read(connection: Connection, words: Words, rows: Sequence[Row[Any]]) -> list[OpenDelivery]:
     pushes = {one.seq: one.record for one in read_records(connection, words, [row.seq for row in rows])}
+    tags = _tags(connection, list(pushes))
     return [
         OpenDelivery(
             id=DeliveryId(row.id),
@@ -70,6 +74,19 @@ def _read(connection: Connection, words: Words, rows: Sequence[Row[Any]]) -> lis
             verdict=pushes[row.seq].verdict,
             account=pushes[row.seq].personal.account,
             votes=votes_on(connection, words, DeliveryId(row.id)),
+            by_now="" if tags.get(row.seq, "") == pushes[row.seq].digest else tags.get(row.seq, ""),
         )
         for row in rows
     ]
+
+
+def _tags(connection: Connection, pushes: Sequence[int]) -> dict[int, str]:
+    """What the tag of each push is by now; a push whose tag is gone is not in it."""
+    found: dict[int, str] = {}
+    record, tag = schema.records.c, schema.tags.c
+    for at in range(0, len(pushes), CHUNK):
+        same = and_(record.source == tag.source, record.repository == tag.repository, record.tag == tag.tag)
+        query = select(record.seq, tag.digest).join_from(schema.records, schema.tags, same)
+        rows = connection.execute(query.where(record.seq.in_(pushes[at : at + CHUNK])))
+        found |= {row.seq: unpack_digest(row.digest) for row in rows if row.digest is not None}
+    return found

@@ -175,7 +175,7 @@ def _after(claim: Claim, rule: Rule, standing: Standing, now_ms: int, *, knows_w
         yield _Word("digest", Said.STOP, standing.bad)
     if standing.last_delivered == claim.digest and not knows_what_runs:
         yield _Word("digest", Said.STOP, "this digest was the last one delivered", DeliveryState.UNCHANGED)
-    for looks_at, guard in _LATER:
+    for looks_at, guard in LATER:
         if looks_at(rule):
             yield guard(claim, rule, standing, now_ms)
 
@@ -223,7 +223,7 @@ def _approved(claim: Claim, rule: Rule, standing: Standing, now_ms: int) -> _Wor
 
 
 _Guard = Callable[[Claim, Rule, Standing, int], _Word]
-_LATER: Final[tuple[tuple[Callable[[Rule], object], _Guard], ...]] = (
+LATER: Final[tuple[tuple[Callable[[Rule], object], _Guard], ...]] = (
     (lambda rule: rule.cooldown_s, _cooldown),
     (lambda rule: rule.windows, _window),
     (lambda rule: rule.debounce_s, _debounce),

@@ -65,12 +65,13 @@ def show(rules: tuple[Rule, ...], paused: list[Pause], deliveries: list[OpenDeli
         return
     table = Table("delivery", "push", "rule → target", "", "waits for", "until", box=None, pad_edge=False)
     for waits in deliveries:
+        by_now = f"  [yellow]{in_markup(waits.tag)} is another digest by now[/yellow]" if waits.by_now else ""
         table.add_row(
             waits.id,
             in_markup(f"{waits.repository}:{waits.tag} {waits.digest[:19]}"),
             in_markup(f"{waits.rule} → {waits.target}"),
             coloured(waits.state, waits.state),
-            in_markup(waits.reason),
+            in_markup(waits.reason) + by_now,
             "somebody" if waits.due_at >= NEVER else moment(waits.due_at)[:19],
         )
     console.print(table)

@@ -74,4 +74,5 @@ def _said(database: Database, delivery: OpenDelivery, asked: Approvals, *, appro
         return shown(f"rejected {what}")
     now = open_delivery(database, delivery.id) or delivery
     count = len(counted(asked, now.votes, pusher=_pusher(delivery), pushed_at=delivery.created_at))
-    return shown(f"approved {what}: {count} of {asked.needed}")
+    by_now = f"; but {now.tag} is {now.by_now} by now, which nobody approves by this" if now.by_now else ""
+    return shown(f"approved {what}: {count} of {asked.needed}{by_now}")

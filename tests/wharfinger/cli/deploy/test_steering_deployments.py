@@ -197,6 +197,17 @@ def test_votes(folder: Path) -> None:
     assert [one["account"] for one in found["deliveries"][0]["votes"]] == ["hussein", "admin"]
 
 
+def test_a_tag_that_was_pushed_again(folder: Path) -> None:
+    """What is approved is what was pushed then: that it is another digest by now is told, in the list and to who votes."""
+    settle(folder, "e1", rule="web")
+    settle(folder, "e2", rule="late", digest=OTHER, target="late")
+    found = parsed(run("deploy", "list", "--json", "--data", folder))["deliveries"]
+    assert [(one["digest"], one["by_now"]) for one in found] == [(DIGEST, OTHER), (OTHER, "")]
+    assert run("deploy", "list", "--data", folder).stdout.count("v1 is another digest by now") == 1
+    said = vote(folder, "approve", "dlv_e1").stdout
+    assert said.endswith(f": 1 of 2; but v1 is {OTHER} by now, which nobody approves by this\n")
+
+
 def test_a_rejection(folder: Path) -> None:
     """With why."""
     settle(folder, "e1", rule="web")
