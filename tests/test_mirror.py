@@ -104,8 +104,6 @@ ELSEWHERE = {
     ),
     "wharfinger/ledger/issued.py": "tests/workers/adapters/test_issuances.py",
     "wharfinger/ledger/outbox.py": "tests/workers/adapters/test_ledger.py",
-    "wharfinger/ledger/pushes.py": "tests/wharfinger/cli/deploy/test_simulate.py",
-    "wharfinger/ledger/waiting.py": "tests/wharfinger/cli/deploy/test_steering_deployments.py",
     "wharfinger/ledger/raw.py": "tests/wharfinger/ledger/test_erasure.py",
 }  # fmt: skip
 """Modules that another test module proves."""

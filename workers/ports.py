@@ -200,6 +200,9 @@ class Outbox(Protocol):
     def due(self, *, target: str | None = None) -> Sequence[DeliveryId]:
         """The oldest due delivery of each target that is free, or of one target: whoever takes it goes on with the next."""
 
+    def wake_overtaken(self) -> int:
+        """Make due what is held though its tag was pushed again since it was looked at; how many there are."""
+
 
 class Destinations(Protocol):
     """The configured targets."""

@@ -297,6 +297,17 @@ class MemoryOutbox:
             first.setdefault(row.claim.target, row.claim.id)
         return [ident for on, ident in first.items() if target in {None, on}]
 
+    def wake_overtaken(self) -> int:
+        """Make due what is held though its tag was pushed again since."""
+        now, woken = self.clock(), 0
+        for row in self.ledger.rows.values():
+            same = [(seq, one) for seq, one in enumerate(self.ledger.records) if one.tag and _place(one) == _place(row.claim)]
+            last = [one for seq, one in same if seq > row.claim.seq and one.action == "push" and one.tag == row.claim.tag][-1:]
+            moved = [one for one in last if one.digest != row.claim.digest and one.recorded_at > row.updated_at]
+            if row.state is DeliveryState.HELD and row.due_at > now and moved:
+                row.due_at, woken = now, woken + 1
+        return woken
+
     def _claimable(self, row: Row) -> bool:
         now = self.clock()
         waiting = row.state in {DeliveryState.WAITING, DeliveryState.HELD} and row.due_at <= now

@@ -8,10 +8,10 @@ import pytest
 from tests.workers.fakes import KnownDestinations, KnownTags, MemoryHeld, MemoryLedger, MemoryOutbox, RecordingTarget, Told
 from wharfinger.ledger.errors import LedgerUnavailable
 from wharfinger.ledger.record import AuditRecord, Personal, RecordKind
-from wharfinger.ledger.values import Around, Decision, DeliveryState, Entry, NewDelivery, Said, Standing, Vote
+from wharfinger.ledger.values import NEVER, Around, Decision, DeliveryState, Entry, NewDelivery, Said, Standing, Vote
 from wharfinger.runtime.settings import Approvals, Match, Require, Rule
 from wharfinger.wire.names import DeliveryId
-from workers.decide.guard import NEVER, NEXT_LOOK_MS, QUICK_LOOKS_MS, SETTLING_MS
+from workers.decide.guard import NEXT_LOOK_MS, QUICK_LOOKS_MS, SETTLING_MS
 from workers.decide.order import Delivered, Failed, Order, Refused, Retry, Sent, Unchanged, Undone
 from workers.decide.retry import MAX_ATTEMPTS
 from workers.decide.rules import CompiledRule

@@ -30,6 +30,7 @@ LEASE_MS: Final = 15_000
 """A killed or stopped worker's delivery is taken over after this long."""
 RENEW_S: Final = 4.0
 """A living worker renews so often, however long an outside step takes. One beat may fail, or wait for SQLite's lock."""
+WOKEN_AT_ONCE: Final = 500
 
 _D = schema.deliveries.c
 _R = schema.records.c
@@ -159,6 +160,31 @@ def finish(
         (written,) = append(connection, database.words, [(_outcome(held, state, reason, now_ms), b"")])
         if state is DeliveryState.UNDONE and written is not None:
             mark_undone(connection, held.digest, held.target, seq=written.seq, why=reason, at=now_ms)
+
+
+def wake_overtaken(database: Database, *, now_ms: int) -> int:
+    """Have what is held looked at whose tag was pushed again since it was looked at last; how much, WOKEN_AT_ONCE at most.
+
+    Only a look decides what comes of it. Crash before the commit: the next call finds the same.
+    """
+    mine, later, tag = schema.records.alias("mine").c, schema.records.alias("later").c, schema.tags.c
+    moved = exists().where(
+        mine.seq == _D.seq,
+        tag.repository == mine.repository,
+        tag.tag == mine.tag,
+        tag.source == mine.source,
+        tag.digest.is_distinct_from(mine.digest),
+        later.seq == tag.seq,
+        later.recorded_at > _D.updated_at,
+    )
+    held = and_(_D.state == DeliveryState.HELD.value, _D.due_at > now_ms, _D.rule != ALARM_RULE, moved)
+    with database.reading() as connection:
+        found = list(connection.execute(select(_D.id).where(held).order_by(_D.seq).limit(WOKEN_AT_ONCE)).scalars())
+    if not found:
+        return 0
+    with database.writing() as connection:
+        woken = update(schema.deliveries).where(_D.id.in_(found), _D.state == DeliveryState.HELD.value)
+        return connection.execute(woken.values(due_at=now_ms)).rowcount
 
 
 def _claimable(now_ms: int) -> ColumnElement[bool]:

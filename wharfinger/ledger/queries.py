@@ -22,7 +22,7 @@ from wharfinger.ledger.packing import pack_digest, pack_digest_range, pack_hash,
 from wharfinger.ledger.reading import Stored, read_records
 from wharfinger.ledger.record import RecordKind
 from wharfinger.ledger.rows import content_key, row_key
-from wharfinger.ledger.values import Decision
+from wharfinger.ledger.values import NEVER, Decision
 from wharfinger.ledger.words import Words
 from wharfinger.wire.jti import has_shape
 from wharfinger.wire.scope import Scope
@@ -116,8 +116,8 @@ class TracedDelivery:
     attempts: list[TracedAttempt]
     decisions: list[Decision]
     """What each guard said, oldest first."""
-    due_at: int
-    """When it is looked at again; of one that waits or is held."""
+    due_at: int | None
+    """When one that waits or is held is looked at again; None: when somebody does something."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,5 +283,5 @@ def _delivery(connection: Connection, row: Row[Any]) -> TracedDelivery:
         row.updated_at,
         attempts,
         list(from_text(row.decisions)),
-        row.due_at,
+        None if row.due_at >= NEVER else row.due_at,
     )

@@ -13,6 +13,10 @@ ALARM_RULE: Final = "alarm"
 """The rule of a delivery that an alarm brought; no rule of the file may be called so."""
 
 
+NEVER: Final = 2**62
+"""When what waits for somebody alone is looked at again, if nobody does anything."""
+
+
 class TrailFault(StrEnum):
     """Faults of the trail itself, each an alarm. What a fault is about tells it from another of its kind."""
 

@@ -99,3 +99,7 @@ class LedgerOutbox:
     def due(self, *, target: str | None = None) -> Sequence[DeliveryId]:
         """The oldest due delivery of each free target, or of one."""
         return outbox.due(self._database, now_ms=self._clock(), target=target)
+
+    def wake_overtaken(self) -> int:
+        """Make due what is held though its tag was pushed again."""
+        return outbox.wake_overtaken(self._database, now_ms=self._clock())

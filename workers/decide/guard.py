@@ -10,10 +10,10 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from wharfinger.ledger.values import Around, Claim, Decision, DeliveryState, Said, Standing
+from wharfinger.ledger.values import NEVER, Around, Claim, Decision, DeliveryState, Said, Standing
 from wharfinger.runtime.settings import Approvals, Rule
 from workers.decide.approvals import counted, deadline, rejection, why_not
-from workers.decide.matching import KNOWN, good_enough, verdicts
+from workers.decide.matching import good_enough, pusher_of, verdicts
 from workers.decide.rules import CompiledRule
 from workers.decide.times import moment, span
 from workers.decide.versions import parse_version
@@ -24,8 +24,6 @@ SETTLING_MS: Final = 10_000
 QUICK_LOOKS_MS: Final = (20, 50, 100, 200)
 """Pauses between the looks of one claim; then the delivery goes back to waiting."""
 NEXT_LOOK_MS: Final = 1_000
-NEVER: Final = 2**62
-"""When what waits for somebody alone is looked at again, if nobody does anything."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +135,7 @@ def _before(claim: Claim, rule: CompiledRule, standing: Standing) -> Iterator[_W
         yield _Word("attribution", Said.STOP, f"the push is not tied to a token: {claim.verdict}")
     else:
         yield _Word("attribution", Said.GO, claim.verdict)
-    pusher = claim.account if claim.verdict in KNOWN else None
+    pusher = pusher_of(claim.verdict, claim.account)
     if rule.rule.pushers:
         problem = rule.pusher_problem(pusher)
         yield _Word("pusher", Said.STOP if problem else Said.GO, problem or f"pushed by {pusher}")
@@ -205,7 +203,7 @@ def _window(_claim: Claim, rule: Rule, _standing: Standing, now_ms: int) -> _Wor
 
 def _approved(claim: Claim, rule: Rule, standing: Standing, now_ms: int) -> _Word:
     asked = rule.approvals or Approvals(0, ())
-    pusher = claim.account if claim.verdict in KNOWN else None
+    pusher = pusher_of(claim.verdict, claim.account)
     if asked.four_eyes and pusher is None:
         return _Word("approvals", Said.STOP, why_not(asked, asked.approvers[0], pusher))
     against = rejection(asked, standing.votes, pusher=pusher)

@@ -16,6 +16,11 @@ KNOWN: Final = frozenset({"exact", "inferred", "ambiguous"})
 _WORTH: Final = {require.value: place for place, require in enumerate(Require)}
 
 
+def pusher_of(verdict: str, account: str | None) -> str | None:
+    """Who pushed; None when nobody is known to have: it was tied to no token, to an anonymous client's, or was erased."""
+    return account or None if verdict in KNOWN else None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Push:
     """What a rule looks at.
@@ -35,7 +40,7 @@ class Push:
     @property
     def pusher(self) -> str | None:
         """The account that pushed, None when nobody is known to have."""
-        return self.account if self.verdict in KNOWN else None
+        return pusher_of(self.verdict, self.account)
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,9 +40,7 @@ class CompiledRule:
             return ""
         if pusher is None:
             return "nobody is known to have pushed it, and the rule names its pushers"
-        return (
-            "" if self._pushers(pusher) else f"pushed by {pusher or 'an anonymous client'}, who is none of the rule's pushers"
-        )
+        return "" if self._pushers(pusher) else f"pushed by {pusher}, who is none of the rule's pushers"
 
 
 def compile_rules(deploy: DeploySettings) -> tuple[CompiledRule, ...]:
@@ -98,9 +96,9 @@ def deliveries(
     push = push_of(source, event, attribution)
     found: dict[tuple[str, str], NewDelivery] = {}
     for compiled in rules:
-        conditions = compiled.matcher.conditions(push)
-        if not all(one.holds for one in conditions):
+        if not compiled.matcher.matches(push):
             continue
+        conditions = compiled.matcher.conditions(push)
         matched = Decision("match", Said.GO, "; ".join(one.why for one in conditions) or "the rule takes every push")
         tie = "/".join(filter(None, (attribution.verdict, attribution.reason)))
         state, reason, wait_ms, decisions = beginning(compiled, push, tie)

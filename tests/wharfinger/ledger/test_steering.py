@@ -194,6 +194,18 @@ def test_what_was_undone_is_remembered(ledger: Database) -> None:
     assert (mark.who, mark.target, mark.seq) == ("", "hook", 2)
 
 
+def test_what_waits_for_nothing_any_more(ledger: Database) -> None:
+    """A push of the tag after it was looked at: it is due, and once is enough; another tag changes nothing."""
+    commit(ledger, [push("e1"), push("e2", tag="v2", target="second")], now_ms=NOW)
+    held(ledger)
+    held(ledger, TWO)
+    again = push("e3", digest=LATER, target="third")
+    commit(ledger, [replace(again, record=replace(again.record, recorded_at=NOW + 5))], now_ms=NOW + 5)
+    assert outbox.wake_overtaken(ledger, now_ms=NOW + 6) == 1
+    assert outbox.due(ledger, now_ms=NOW + 6) == [ONE, "dlv_e3"]
+    assert outbox.wake_overtaken(ledger, now_ms=NOW + 6) == 0
+
+
 def test_votes_go_with_their_push(ledger: Database) -> None:
     """When it is pruned; the record of what was said stays."""
     commit(ledger, [push("e1")], now_ms=NOW)

@@ -105,12 +105,13 @@ def push(
     sha: str = "",
     state: DeliveryState = DeliveryState.WAITING,
     verdict: str = "exact",
+    at: int = NOW,
 ) -> Entry:
     """A settled push with one delivery."""
     body = hashlib.sha256((sha or f"body {number}").encode()).hexdigest()
     record = AuditRecord(
         kind=RecordKind.EVENT,
-        recorded_at=NOW,
+        recorded_at=at,
         occurred_at=NOW - 5,
         source="main",
         event_id=f"e{number}",
@@ -299,6 +300,31 @@ def test_looking_many_times(subject: Subject) -> None:
         assert held.claim.attempt == 1
         held.postpone("no tag yet", 0, counts=False)
     assert fences == [1, 2, 3, 4, 5]
+
+
+@pytest.mark.parametrize(
+    ("later", "woken"),
+    [
+        (push(2, digest=OTHER, at=NOW + 5), 1),
+        (push(2, digest=DIGEST, at=NOW + 5), 0),
+        (push(2, digest=OTHER, tag="v2", at=NOW + 5), 0),
+        (push(2, digest=OTHER, repository="shop/other", at=NOW + 5), 0),
+    ],
+    ids=["another digest", "the same", "another tag", "another repository"],
+)
+def test_what_waits_for_nothing_any_more(subject: Subject, later: Entry, woken: int) -> None:
+    """What is held and was pushed again is looked at, once: whoever holds it off again has seen that push."""
+    subject.commit(push(1))
+    subject.claim(1).hold("nobody approved", NOW + 10**9)
+    assert subject.outbox.wake_overtaken() == 0
+    subject.commit(replace(later, deliveries=()))
+    subject.clock.now_ms += 10
+    assert subject.outbox.wake_overtaken() == woken
+    assert list(subject.outbox.due()) == [ident(1)][:woken]
+    assert subject.outbox.wake_overtaken() == 0
+    if woken:
+        subject.claim(1).hold("nobody approved", NOW + 10**9)
+        assert subject.outbox.wake_overtaken() == 0
 
 
 LINES = (Decision("tag", Said.GO, "is this digest", NOW), Decision("cooldown", Said.WAIT, "until noon", NOW))

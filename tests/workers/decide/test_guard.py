@@ -5,11 +5,10 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from wharfinger.ledger.values import Around, Claim, Decision, DeliveryState, Said, Standing, Vote
+from wharfinger.ledger.values import NEVER, Around, Claim, Decision, DeliveryState, Said, Standing, Vote
 from wharfinger.runtime.settings import Approvals, Match, Require, Rule, Window
 from wharfinger.wire.names import DeliveryId
 from workers.decide.guard import (
-    NEVER,
     SETTLING_MS,
     Go,
     LookAgain,
@@ -59,7 +58,7 @@ BEFORE = [
         (replace(OF_CI, require=Require.UNATTRIBUTED), replace(CLAIM, account=account, verdict=verdict), CLEAR, Stop(DeliveryState.REFUSED, why), [("attribution", GO, verdict), ("pusher", STOP, why)])
         for account, verdict, why in (
             ("yan", "exact", "pushed by yan, who is none of the rule's pushers"),
-            ("", "exact", "pushed by an anonymous client, who is none of the rule's pushers"),
+            ("", "exact", "nobody is known to have pushed it, and the rule names its pushers"),
             ("zoe", "unattributed", "nobody is known to have pushed it, and the rule names its pushers"),
         )
     ],
@@ -159,6 +158,11 @@ AFTER = [
     (APPROVED, CLAIM, votes("yan", "zoe", against="kim"), NOW, Stop(DeliveryState.REFUSED, "rejected by kim: no"), [("approvals", STOP, "rejected by kim: no")]),
     (EYES, CLAIM, votes("zoe"), NOW, Wait("0 of 1 approvals, until 2026-11-24 00:51:40", NOW + 3_600_000), [("approvals", WAIT, "0 of 1 approvals, until 2026-11-24 00:51:40")]),
     (EYES, CLAIM, votes("zoe", "yan"), NOW, Go(), [("approvals", GO, "1 of 1 approvals (yan)")]),
+    # Anybody may be an anonymous client, also who approves.
+    (EYES, replace(CLAIM, account=""), votes("yan"), NOW,
+        Stop(DeliveryState.REFUSED, "nobody is known to have pushed it, and four_eyes asks for another than who did"),
+        [("approvals", STOP, "nobody is known to have pushed it, and four_eyes asks for another than who did")],
+    ),
     (EYES, replace(CLAIM, verdict="unattributed"), votes("yan"), NOW,
         Stop(DeliveryState.REFUSED, "nobody is known to have pushed it, and four_eyes asks for another than who did"),
         [("approvals", STOP, "nobody is known to have pushed it, and four_eyes asks for another than who did")],

@@ -73,7 +73,8 @@ CONDITIONS = [
     (Match(tag="semver:^2", prerelease=True), {"tag": "2.1.0-rc.1"}, True, "tag 2.1.0-rc.1 is in semver:^2"),
     (Match(account=("ci-*", "zoe")), {}, True, "account ci-web matches any of ci-*, zoe"),
     (Match(account=("zoe",)), {}, False, "account ci-web does not match zoe"),
-    (Match(account=("*",)), {"account": ""}, True, "account (none) matches *"),
+    (Match(account=("*",)), {"account": ""}, False, "nobody is known to have pushed it (exact)"),
+    (Match(account=("*",)), {"account": None}, False, "nobody is known to have pushed it (exact)"),
     (Match(account=("ci-*",)), {"verdict": "inferred"}, True, "account ci-web matches ci-*"),
     # What an event says of who pushed is not believed without a token.
     (Match(account=("*",)), {"verdict": "unattributed"}, False, "nobody is known to have pushed it (unattributed)"),
@@ -95,9 +96,9 @@ CONDITIONS = [
 @pytest.mark.parametrize(
     ("match", "change", "holds", "why"), CONDITIONS, ids=[f"{why}{number}" for number, (*_, why) in enumerate(CONDITIONS)]
 )
-def test_conditions(match: Match, change: dict[str, str], holds: bool, why: str) -> None:  # noqa: FBT001 - a column
+def test_conditions(match: Match, change: dict[str, str | None], holds: bool, why: str) -> None:  # noqa: FBT001 - a column
     """Each by itself, with what it says."""
-    push = replace(PUSH, **change)
+    push = replace(PUSH, **change)  # type: ignore[arg-type]  # a column
     matcher = Matcher(match)
     assert matcher.matches(push) is holds
     assert [(one.holds, one.why) for one in matcher.conditions(push)] == ([(holds, why)] if why else [])

@@ -13,9 +13,9 @@ from wharfinger.cli.loading import UNREAD, Place, placed
 from wharfinger.cli.texts import in_markup
 from wharfinger.cli.trace import coloured, moment, people_console
 from wharfinger.ledger.steering import EVERY_RULE, Pause, pauses
+from wharfinger.ledger.values import NEVER
 from wharfinger.ledger.waiting import OpenDelivery, waiting
 from wharfinger.runtime.settings import Rule
-from workers.decide.guard import NEVER
 
 SHOWN: Final = 50
 

@@ -21,7 +21,7 @@ from wharfinger.ledger.waiting import OpenDelivery, open_delivery
 from wharfinger.runtime.settings import Approvals, DeploySettings, User
 from wharfinger.wire.names import DeliveryId
 from workers.decide.approvals import counted, deadline, why_not
-from workers.decide.matching import KNOWN
+from workers.decide.matching import pusher_of
 from workers.decide.times import moment
 
 
@@ -65,7 +65,7 @@ def _votable(database: Database, deploy: DeploySettings, ident: str, account: st
 
 
 def _pusher(delivery: OpenDelivery) -> str | None:
-    return delivery.account if delivery.verdict in KNOWN else None
+    return pusher_of(delivery.verdict, delivery.account)
 
 
 def _said(database: Database, delivery: OpenDelivery, asked: Approvals, *, approves: bool) -> str:

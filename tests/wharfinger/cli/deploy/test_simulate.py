@@ -11,8 +11,6 @@ from tests.wharfinger.ledger.test_settlement import push
 from wharfinger.ledger import steering
 from wharfinger.ledger.database import Database
 from wharfinger.ledger.erasure import erase_account
-from wharfinger.ledger.pushes import pushes_since
-from wharfinger.ledger.reading import CHUNK
 from wharfinger.ledger.settlement import commit
 from wharfinger.ledger.steering import Statement
 from wharfinger.ledger.values import Entry
@@ -112,11 +110,3 @@ def test_without_pushes(folder: Path) -> None:
     """Exit code 1; a time that is none is a mistake."""
     assert run("deploy", "simulate", "--since", "2090-01-01", "--data", folder).exit_code == 1
     assert run("deploy", "simulate", "--since", "soon", "--data", folder).exit_code == 2
-
-
-def test_more_than_is_read_at_once(tmp_path: Path) -> None:
-    """Portion by portion, none twice and none left out."""
-    database = Database(f"sqlite:///{tmp_path}/ledger.db")
-    commit(database, [pushed(f"e{number}", f"v{number}", A) for number in range(CHUNK + 3)], now_ms=NOW)
-    assert [one.seq for one in pushes_since(database, 0)] == list(range(CHUNK + 3))
-    database.close()

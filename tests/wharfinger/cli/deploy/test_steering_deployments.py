@@ -20,9 +20,8 @@ from wharfinger.ledger import outbox
 from wharfinger.ledger.database import Database
 from wharfinger.ledger.search import Criteria, search
 from wharfinger.ledger.settlement import commit
-from wharfinger.ledger.values import DeliveryState
+from wharfinger.ledger.values import NEVER, DeliveryState
 from wharfinger.wire.names import DeliveryId
-from workers.decide.guard import NEVER
 
 DEPLOY = """
 deploy:
