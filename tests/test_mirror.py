@@ -50,7 +50,7 @@ ELSEWHERE = {
         (
             f"wharfinger/cli/deploy/{name}.py"
             for name in (
-                "approve", "block", "blocked", "listing", "opening", "pause", "reject", "resume", "rule_names", "unblock", "voting",
+                "approve", "block", "blocked", "force", "listing", "opening", "pause", "reject", "resume", "rule_names", "unblock", "voting",
             )
         ),
         "tests/wharfinger/cli/deploy/test_steering_deployments.py",

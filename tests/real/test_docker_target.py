@@ -234,6 +234,10 @@ def test_an_image_that_does_not_serve_is_undone(yard: Yard, name: str, defaults:
     again = yard.ended(name, 2)
     assert (again.state, again.attempts[-1].outcome) == ("refused", "refused")
     assert again.reason.startswith(f"the digest is marked as bad at {name}: it was undone there: ")
+    said = ["deploy", "force", delivery.id, "--why", "once more", "--data", yard.house.folder]
+    subprocess.run([sys.executable, "-m", "wharfinger.cli.main", *said], check=True, capture_output=True, timeout=30)
+    wait_until("the second try", lambda: [one.outcome for one in yard.deliveries(name)[0].attempts] == ["undone", "undone"])
+    assert yard.alone(name)["Id"] == old
     for number, state in ((3, "delivered"), (4, "unchanged")):
         yard.push(name, web_image("mended"))
         assert yard.ended(name, number).state == state

@@ -229,6 +229,22 @@ def test_a_bad_digest(house: House) -> None:
     assert [one.state for one in ended(house, image.digest, 2)] == ["refused", "delivered"]
 
 
+def test_once_more(house: House) -> None:
+    """A delivery that was refused for a mark at its target is sent when somebody forces it; another guard's no stands."""
+    image = make_image(os.urandom(32))
+    done(house, "deploy", "block", image.digest, "--target", "hook", "--why", "it was undone")
+    push(house, "team/blocked", "v2", image)
+    (refused,) = ended(house, image.digest)
+    done(house, "deploy", "force", refused.id, "--why", "the disk was full")
+    house.traced(image.digest, lambda one: [d.state for d in one.deliveries] == ["delivered"])
+    (other,) = ended(house, push(house, "team/pushers", "v2"))
+    done(house, "deploy", "force", other.id, "--why", "please")
+    again = house.traced(
+        other.id, lambda one: [len(d.attempts) for d in one.deliveries] == [1] and one.deliveries[0].state == "refused"
+    )
+    assert again.deliveries[0].reason == "pushed by hussein, who is none of the rule's pushers"
+
+
 def test_a_lesser_registry(house: House) -> None:
     """Who may post for it cannot start what is meant for another, though the token is real and the grant covers it."""
     pushed = push(house, "team/paused", "v2")

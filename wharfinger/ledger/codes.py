@@ -21,7 +21,7 @@ _WORDS: Final = (
     "waiting", "held", "sending", "delivered", "unchanged", "superseded", "tag_missing", "refused", "undone",
     "failed", "cancelled",
     # what people tell the deployments
-    "steering", "approve", "reject", "pause", "resume", "block", "unblock",
+    "steering", "approve", "reject", "pause", "resume", "block", "unblock", "force",
 )  # fmt: skip
 
 CODES: Final = {word: number for number, word in enumerate(_WORDS)}

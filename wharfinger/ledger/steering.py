@@ -24,6 +24,10 @@ from wharfinger.ledger.values import ALARM_RULE, DeliveryState, Vote
 from wharfinger.ledger.words import Words
 from wharfinger.wire.names import DeliveryId
 
+ENDED_BADLY: Final = tuple(
+    state.value for state in (DeliveryState.REFUSED, DeliveryState.UNDONE, DeliveryState.FAILED, DeliveryState.TAG_MISSING)
+)
+"""The states of a delivery that is over without what it was for being there."""
 OPEN: Final = (DeliveryState.WAITING.value, DeliveryState.HELD.value, DeliveryState.SENDING.value)
 """The states of a delivery that is not over."""
 EVERY_RULE: Final = ""
@@ -171,6 +175,28 @@ def unblock(database: Database, digest: str, target: str | None, said: Statement
 
 def _about_target(target: str | None) -> dict[str, object]:
     return {"target": target} if target else {}
+
+
+def force(database: Database, delivery: DeliveryId, said: Statement) -> bool:
+    """Have a delivery tried again that ended badly, and take back its digest's mark at its target; False when there is none.
+
+    Every guard is asked again, and the target is told by the same id as before.
+    """
+    ended = and_(_D.id == delivery, _D.state.in_(ENDED_BADLY), _D.rule != ALARM_RULE)
+    marks = schema.bad_digests
+    with database.writing() as connection:
+        again = update(schema.deliveries).where(ended)
+        values = {"state": DeliveryState.WAITING.value, "reason": "", "due_at": said.now_ms, "updated_at": said.now_ms}
+        if not connection.execute(again.values(values)).rowcount:
+            return False
+        row = connection.execute(select(_D.seq, _D.rule, _D.target).where(_D.id == delivery)).one()
+        (push,) = read_records(connection, database.words, [row.seq])
+        record = push.record
+        mine = and_(marks.c.digest == pack_digest(record.digest), marks.c.target == row.target)
+        connection.execute(delete(marks).where(mine))
+        told = _record("force", said, delivery=delivery, rule=row.rule, target=row.target, push=row.seq)
+        _tell(connection, database.words, replace(told, repository=record.repository, tag=record.tag, digest=record.digest))
+        return True
 
 
 def mark_undone(connection: Connection, digest: str, target: str, *, seq: int, why: str, at: int) -> None:

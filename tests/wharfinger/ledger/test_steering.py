@@ -194,6 +194,33 @@ def test_what_was_undone_is_remembered(ledger: Database) -> None:
     assert (mark.who, mark.target, mark.seq) == ("", "hook", 2)
 
 
+@pytest.mark.parametrize(
+    ("state", "forced"),
+    [
+        (one, one.value in {"refused", "undone", "failed", "tag_missing"})
+        for one in DeliveryState
+        if one.value not in {"sending", "held"}
+    ],
+)
+def test_once_more(ledger: Database, state: DeliveryState, forced: bool) -> None:  # noqa: FBT001 - a column
+    """What ended badly is due again under its own id; its digest's mark at its target is gone, and that is a record."""
+    commit(ledger, [push("e1")], now_ms=NOW)
+    if state is not DeliveryState.WAITING:
+        outbox.finish(ledger, claimed(ledger), state=state, reason="x", now_ms=NOW)
+    steering.block(ledger, DIGEST, "hook", replace(ROOT, why="here"))
+    steering.block(ledger, DIGEST, "other", replace(ROOT, why="there"))
+    assert steering.force(ledger, ONE, replace(ROOT, why="the disk was full")) is forced
+    assert [one.target for one in steering.blocked(ledger)] == (["other"] if forced else ["hook", "other"])
+    if forced:
+        assert outbox.due(ledger, now_ms=NOW + 10) == [ONE]
+        about = {"delivery": "dlv_e1", "push": 0, "rule": "web", "target": "hook"}
+        assert told(ledger)[0] == ("force", "os:root", "the disk was full", about)
+        again = claimed(ledger, at=NOW + 10)
+        outbox.finish(ledger, again, state=DeliveryState.DELIVERED, reason="", now_ms=NOW + 11)
+        assert again.attempt == 2
+        assert not steering.force(ledger, ONE, ROOT)
+
+
 def test_what_waits_for_nothing_any_more(ledger: Database) -> None:
     """A push of the tag after it was looked at: it is due, and once is enough; another tag changes nothing."""
     commit(ledger, [push("e1"), push("e2", tag="v2", target="second")], now_ms=NOW)

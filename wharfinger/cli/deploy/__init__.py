@@ -16,6 +16,7 @@ COMMANDS: Final[Table] = {
     "resume": ("wharfinger.cli.deploy.resume", "End a pause; what waited goes on."),
     "approve": ("wharfinger.cli.deploy.approve", "Approve deliveries."),
     "reject": ("wharfinger.cli.deploy.reject", "Reject deliveries."),
+    "force": ("wharfinger.cli.deploy.force", "Try a delivery again that ended badly, though its digest is marked."),
     "block": ("wharfinger.cli.deploy.block", "Mark a digest as bad."),
     "unblock": ("wharfinger.cli.deploy.unblock", "Take back the marks of a digest."),
     "blocked": ("wharfinger.cli.deploy.blocked", "Show the digests that are marked as bad."),

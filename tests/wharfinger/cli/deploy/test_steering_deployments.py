@@ -280,6 +280,20 @@ def test_bad_digests(folder: Path) -> None:
     assert [one["why"] for one in parsed(run("deploy", "blocked", "--json", "--data", folder))["blocked"]] == ["CVE"]
 
 
+def test_once_more(folder: Path) -> None:
+    """A delivery that was undone is tried again, though its digest is marked; one that is not there, or waits, is not."""
+    settle(folder, "e1", rule="all")
+    assert run("deploy", "force", "dlv_e1", "--why", "x", "--data", folder).exit_code == 1
+    look(folder, "e1", DeliveryState.UNDONE, "never healthy")
+    forced = run("deploy", "force", "dlv_e1", "--why", "the disk was full", "--data", folder)
+    assert (forced.exit_code, forced.stdout) == (0, "dlv_e1 is tried again\n")
+    assert due(folder) == ["dlv_e1"]
+    assert parsed(run("deploy", "blocked", "--json", "--data", folder))["blocked"] == []
+    assert told(folder) == [("force", OWN, "the disk was full")]
+    none = run("deploy", "force", "dlv_e9", "--why", "x", "--data", folder)
+    assert (none.exit_code, "there is no delivery dlv_e9 that was refused or undone" in none.stderr) == (1, True)
+
+
 def test_a_long_list(folder: Path) -> None:
     """The oldest are shown, and how many more there are; nothing is said of what is over."""
     assert "nothing waits" in run("deploy", "list", "--data", folder).stdout
