@@ -14,7 +14,7 @@ import authsvc.metrics
 import notifier.metrics
 import workers.metrics
 from tests.wharfinger.cli.houses import house
-from wharfinger.cli import audit
+from wharfinger.cli import audit, deploy
 from wharfinger.cli.main import COMMANDS
 from wharfinger.cli.supervise import LONGEST_PAUSE_S, SETTLED_S, STOP_S
 from wharfinger.cli.work import ledger_spec, worker_specs
@@ -26,13 +26,17 @@ from wharfinger.policy import Options
 from wharfinger.runtime.configuration import load, load_access
 from wharfinger.runtime.metrics import Series
 from wharfinger.runtime.serving import LEAVING_S
-from wharfinger.runtime.settings import PolicySettings
+from wharfinger.runtime.settings import APPROVE_WITHIN_S, Match, PolicySettings, Require
 from wharfinger.wire import keys
 from wharfinger.wire.event import Action, Kind
 from workers.adapters.webhook import TIMEOUT_S
 from workers.decide.attribution import Flag, Reason, Verdict
+from workers.decide.guard import LATER
+from workers.decide.matching import problems
 from workers.decide.order import Order
 from workers.decide.retry import MAX_ATTEMPTS
+from workers.decide.simulation import Would
+from workers.decide.versions import Range, parse_version
 from workers.decide.webhook import webhook
 
 ROOT = Path(__file__).parents[1]
@@ -106,6 +110,68 @@ def test_every_setting_is_explained() -> None:
     page = (ROOT / "docs/configuration.md").read_text()
     assert len(names) > 30
     assert sorted(name for name in names if re.search(rf"\b{name}(_file)?\b", page) is None) == []
+
+
+DEPLOYING = (ROOT / "docs/deploying.md").read_text()
+
+
+def test_every_guard_condition_and_command_of_deployments_is_explained() -> None:
+    """docs/deploying.md tells of each guard in the order in which it is asked, of each condition, word and sub-command."""
+    sources = [(ROOT / f"workers/decide/{name}.py").read_text() for name in ("guard", "rules")]
+    named = {name for source in sources for name in re.findall(r"(?:_Word|Decision|_aged)\(\s*\"(\w+)\"", source)} - {"match"}
+    told = re.findall(
+        r"^\| `(\w+)` \|", DEPLOYING.partition("## What must hold")[2].partition("## Bad digests")[0], re.MULTILINE
+    )
+    assert set(told) == named
+    order = [
+        "attribution",
+        "pusher",
+        "order",
+        "forward_only",
+        "pause",
+        "tag",
+        "digest",
+        *(look.__name__[1:] for _, look in LATER),
+    ]
+    assert told == [one.replace("approved", "approvals") for one in order]
+    assert [one.name for one in fields(Match) if f"| `{one.name}` |" not in DEPLOYING] == []
+    assert [one.value for one in (*Require, *Would) if f"`{one.value}`" not in DEPLOYING] == []
+    assert [name for name in deploy.COMMANDS if re.search(rf"(deploy |`){name}\b", DEPLOYING) is None] == []
+    assert f"`approve_within` ({APPROVE_WITHIN_S / 3_600:.0f}h)" in DEPLOYING
+
+
+def test_the_example_of_deployments_loads(tmp_path: Path) -> None:
+    """What docs/deploying.md shows can be copied, beside targets and users."""
+    (example,) = re.findall(r"```yaml\n(.*?)```", DEPLOYING, re.DOTALL)
+    file = house(tmp_path) / "wharfinger.yml"
+    users = "".join(f'  {name}: {{password: "$2b$10${"a" * 53}"}}\n' for name in ("zoe", "yan", "kim"))
+    text = re.sub(r"(?m)^users:.*\n", f"users:\n{users}", file.read_text(), count=1)
+    targets = "  targets:\n    prod: {type: docker, container: web}\n    hook: {type: docker, container: preview}\n"
+    file.write_text(f"{text}\n{example}{targets}")
+    loaded = load(file, data=tmp_path, environ={})
+    assert loaded.faults() == ()
+    assert loaded.settings is not None
+    assert [problem for rule in loaded.settings.workers.deploy.rules for problem in problems(rule)] == []
+
+
+@pytest.mark.parametrize(
+    ("shown", "taken", "left"),
+    [
+        ("`^1.2` is 1.2.0 and later, below 2", ["1.2.0", "1.10.0"], ["1.1.9", "2.0.0"]),
+        ("`~1.2` is 1.2.0 and later, below 1.3", ["1.2.0", "1.2.9"], ["1.1.9", "1.3.0"]),
+        ("`>=1.4 <2` are both", ["1.4.0", "1.10.0"], ["1.3.0", "2.0.0"]),
+        ("`^1.2 || ^3` either", ["1.2.0", "3.1.0"], ["2.0.0"]),
+        ("`1.2.3` is that one", ["1.2.3", "v1.2.3"], ["1.2.4"]),
+        ("`>=1.5.0-rc.1` takes 1.5.0-rc.2, and not 1.6.0-rc.1", ["1.5.0-rc.2"], ["1.6.0-rc.1"]),
+        *[(f"`{text}`", ["1.2.0", "1.2.9"], ["2.0.0"]) for text in ("1.x", "1.2.*", "1.2")],
+    ],
+)
+def test_ranges_are_what_is_told_of_them(shown: str, taken: list[str], left: list[str]) -> None:
+    """Each that docs/deploying.md shows."""
+    assert shown in DEPLOYING
+    wanted = Range(shown.split("`")[1])
+    versions = {tag: parse_version(tag) for tag in (*taken, *left)}
+    assert [tag for tag, version in versions.items() if version is not None and wanted.takes(version)] == taken
 
 
 def test_the_webhook_is_what_is_sent() -> None:

@@ -47,6 +47,15 @@ ELSEWHERE = {
         (f"wharfinger/cli/audit/{name}.py" for name in ("criteria", "export", "follow", "lines", "opening", "search")),
         "tests/wharfinger/cli/audit/test_audit_reading.py",
     ),
+    **dict.fromkeys(
+        (
+            f"wharfinger/cli/deploy/{name}.py"
+            for name in (
+                "approve", "block", "blocked", "force", "listing", "opening", "pause", "reject", "resume", "rule_names", "unblock", "voting",
+            )
+        ),
+        "tests/wharfinger/cli/deploy/test_steering_deployments.py",
+    ),
     "wharfinger/cli/audit/forwarded.py": "tests/real/test_forward.py",
     "wharfinger/cli/audit/erase.py": "tests/real/test_erasure.py",
     "wharfinger/cli/audit/prune.py": "tests/real/test_erasure.py",
@@ -71,12 +80,12 @@ ELSEWHERE = {
     **dict.fromkeys(
         (
             f"wharfinger/runtime/configuration/{name}.py"
-            for name in ("deploy", "forward", "notifier", "server", "stores", "texts", "token", "users")
+            for name in ("deploy", "rules", "forward", "notifier", "server", "stores", "texts", "token", "users")
         ),
         "tests/wharfinger/runtime/test_configuration.py",
     ),
     **dict.fromkeys(
-        (f"wharfinger/runtime/settings/{name}.py" for name in ("auth", "notifier", "values", "workers")),
+        (f"wharfinger/runtime/settings/{name}.py" for name in ("auth", "notifier", "rules", "values", "workers")),
         "tests/wharfinger/runtime/test_settings.py",
     ),
     # The ledger is one thing: its parts are proved together, in a real file.
@@ -111,6 +120,7 @@ STORIES = {
     "tests/notifier/test_smuggling.py", "tests/wharfinger/cli/audit/test_settings.py", "tests/wharfinger/cli/test_comparing.py",
     "tests/wharfinger/policy/test_docker_auth.py", "tests/wharfinger/runtime/test_docker_auth_files.py",
     "tests/wharfinger/cli/audit/test_audit_reading.py", "tests/wharfinger/ledger/test_alarms.py",
+    "tests/wharfinger/cli/deploy/test_steering_deployments.py",
     "tests/wharfinger/runtime/test_docker_targets.py", "tests/workers/adapters/test_kept_lease.py",
     "tests/workers/test_deliver_resumes.py", "tests/workers/test_early_events.py",
 }  # fmt: skip

@@ -12,7 +12,7 @@ from wharfinger.ledger.log import read_tree
 from wharfinger.ledger.reading import read_range
 from wharfinger.ledger.record import PERSONAL_FIELDS, PUBLIC_FIELDS
 
-_KEPT = (schema.deliveries, schema.attempts, schema.tree)
+_KEPT = (schema.deliveries, schema.attempts, schema.votes, schema.pauses, schema.bad_digests, schema.tree)
 
 
 def ask(database: Database, query: str) -> list[tuple[Any, ...]]:

@@ -108,6 +108,7 @@ def run_deliver(settings: WorkerSettings, log: Log) -> int:
     """A deliver worker, until SIGTERM."""
     client, database = _redis(settings.redis_url), Database(settings.ledger_url)
     deliver = Deliver(
+        rules={one.rule.name: one for one in compile_rules(settings.deploy)},
         outbox=LedgerOutbox(database, _now_ms),
         tags=RegistryTags(settings.sources),
         destinations=ConfiguredDestinations(settings),

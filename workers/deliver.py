@@ -8,20 +8,35 @@ A worker that was stopped meanwhile learns so at its next step. A mistake of our
 in its lease, that delivery would be its target's oldest due one for ever, and all later ones would wait behind it.
 """
 
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, assert_never
 
+from wharfinger.ledger.decisions import put_behind
 from wharfinger.ledger.errors import LeaseLost, LedgerUnavailable
-from wharfinger.ledger.values import Claim, DeliveryState
+from wharfinger.ledger.values import Claim, Decision, DeliveryState, Standing
 from wharfinger.runtime.log import Log, place_of
 from wharfinger.wire.names import DeliveryId
-from workers.decide.guard import NEXT_LOOK_MS, QUICK_LOOKS_MS, Go, LookAgain, Stop, after_looking, before_looking
+from workers.decide.guard import (
+    NEXT_LOOK_MS,
+    QUICK_LOOKS_MS,
+    Go,
+    LookAgain,
+    Ruling,
+    Stop,
+    Wait,
+    after_looking,
+    after_the_tag,
+    around,
+    before_looking,
+)
 from workers.decide.order import Order
-from workers.decide.outcome import Finish, Postpone, later, outcome
+from workers.decide.outcome import Finish, Hold, Postpone, later, outcome
+from workers.decide.rules import CompiledRule
 from workers.errors import Unavailable
 from workers.ports import Clock, Destination, Destinations, Held, Outbox, Pause, Randomness, TagLookup, WakeUps
 
-Step = Finish | Postpone
+Step = Finish | Postpone | Hold
 
 TURN_MS: Final = 1_000
 """A target with many deliveries keeps a worker so long and one delivery more; an ordered stop waits for that."""
@@ -29,8 +44,9 @@ TURN_MS: Final = 1_000
 
 @dataclass(frozen=True, slots=True)
 class Deliver:
-    """The use case with what it needs."""
+    """The use case with what it needs. ``rules``: by their names."""
 
+    rules: Mapping[str, CompiledRule]
     outbox: Outbox
     tags: TagLookup
     destinations: Destinations
@@ -69,10 +85,11 @@ class Deliver:
         return claim.target
 
     def _attempt(self, held: Held) -> Step:
+        said: list[Decision] = []
         try:
             with held.kept():
-                step = self._carry_on(held)
-            self._write(held, step)
+                step = self._carry_on(held, said)
+            self._write(held, step, said)
         except (LeaseLost, LedgerUnavailable):
             raise
         except Exception as error:  # noqa: BLE001 - a delivery's outermost frame: whatever it is, the others go on
@@ -80,10 +97,10 @@ class Deliver:
             self.log("delivery.mistaken", delivery=held.claim.id, error=kind, **place_of(error.__traceback__))
             # Without the exception's text: it may hold what somebody sent.
             step = later(f"a mistake of ours: {kind}", attempt=held.claim.attempt, jitter=self.randomness())
-            self._write(held, step)
+            self._write(held, step, ())
         return step
 
-    def _carry_on(self, held: Held) -> Step:
+    def _carry_on(self, held: Held, said: list[Decision]) -> Step:
         claim = held.claim
         destination = self.destinations.find(claim.target)
         if destination is None:
@@ -93,50 +110,62 @@ class Deliver:
             resumed = destination.target.resume(order, held)
             if resumed is not None:
                 return outcome(resumed, attempt=claim.attempt, jitter=self.randomness())
-            return self._guarded(held, destination, order)
+            stopped = None if claim.alarm else self._guarded(held, destination, said)
+            return self._send(held, destination, order) if stopped is None else stopped
         except Unavailable as fault:
             return later(str(fault), attempt=claim.attempt, jitter=self.randomness())
 
-    def _guarded(self, held: Held, destination: Destination, order: Order) -> Step:
+    def _guarded(self, held: Held, destination: Destination, said: list[Decision]) -> Step | None:
+        """What the guards make of it, None to send it; what each of them says is put into ``said``."""
         claim = held.claim
-        if claim.alarm:
-            return self._send(held, destination, order)
-        standing = self.outbox.standing(held, whole_target=destination.runs_one)
-        before = before_looking(claim, standing)
-        if isinstance(before, Stop):
-            return Finish(before.state, before.reason)
-        match self._look(claim):
-            case Stop(state, reason):
-                return Finish(state, reason)
-            case LookAgain(reason):
-                return Postpone(reason, NEXT_LOOK_MS, counts=False)
-            case Go():
-                pass
-            case _ as never:
-                assert_never(never)
-        if standing.last_delivered == claim.digest and not destination.knows_what_runs:
-            return Finish(DeliveryState.UNCHANGED, "this digest was the last one delivered")
-        return self._send(held, destination, order)
+        rule = self.rules.get(claim.rule)
+        if rule is None:
+            # Nobody knows any more what must hold for it.
+            return Finish(DeliveryState.REFUSED, f"the configuration has no rule {claim.rule} any more")
+        standing = self.outbox.standing(held, around(rule, whole_target=destination.runs_one))
+        for ruling in self._rulings(claim, rule, standing, knows_what_runs=destination.knows_what_runs):
+            said.extend(ruling.decisions)
+            match ruling.step:
+                case Stop(state, reason):
+                    return Finish(state, reason)
+                case LookAgain(reason):
+                    return Postpone(reason, NEXT_LOOK_MS, counts=False)
+                case Wait(reason, until_ms):
+                    return Hold(reason, until_ms)
+                case Go():
+                    continue
+                case _ as never:
+                    assert_never(never)
+        return None
+
+    def _rulings(self, claim: Claim, rule: CompiledRule, standing: Standing, *, knows_what_runs: bool) -> Iterator[Ruling]:
+        """What the guards say, one after the other: who stops at one asks no later one."""
+        yield before_looking(claim, rule, standing)
+        yield self._look(claim)
+        yield after_the_tag(claim, rule.rule, standing, knows_what_runs=knows_what_runs, now_ms=self.clock())
 
     def _send(self, held: Held, destination: Destination, order: Order) -> Step:
         held.renew()
         return outcome(destination.target.send(order, held), attempt=held.claim.attempt, jitter=self.randomness())
 
-    def _look(self, claim: Claim) -> Go | Stop | LookAgain:
+    def _look(self, claim: Claim) -> Ruling:
         for pause_ms in (*QUICK_LOOKS_MS, 0):
             found = self.tags.digest(claim.source, claim.repository, claim.tag)
             seen = after_looking(claim, found, now_ms=self.clock())
-            if not isinstance(seen, LookAgain) or not pause_ms:
+            if not isinstance(seen.step, LookAgain) or not pause_ms:
                 return seen
             self.pause(pause_ms)
         raise AssertionError  # pragma: no cover - the last pause is 0
 
-    def _write(self, held: Held, step: Step) -> None:
+    def _write(self, held: Held, step: Step, said: Sequence[Decision]) -> None:
+        decisions = put_behind(held.claim.decisions, said, now_ms=self.clock())
         match step:
             case Finish(state, reason):
-                held.finish(state, reason)
+                held.finish(state, reason, decisions)
             case Postpone(reason, pause_ms, counts):
-                held.postpone(reason, pause_ms, counts=counts)
+                held.postpone(reason, pause_ms, decisions, counts=counts)
+            case Hold(reason, until_ms):
+                held.hold(reason, until_ms, decisions)
             case _ as never:
                 assert_never(never)
 
@@ -162,4 +191,6 @@ def _order(claim: Claim, registry_host: str) -> Order:
 
 
 def _name(step: Step) -> str:
-    return step.state.value if isinstance(step, Finish) else "postponed"
+    if isinstance(step, Finish):
+        return step.state.value
+    return "held" if isinstance(step, Hold) else "postponed"

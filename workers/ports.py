@@ -13,7 +13,7 @@ from wharfinger.ledger.checkpoint import Nothing, Refuse, SignedCheckpoint
 from wharfinger.ledger.note import Signature
 from wharfinger.ledger.reading import Stored
 from wharfinger.ledger.tally import Tally
-from wharfinger.ledger.values import Claim, DeliveryState, Entry, Settled, Standing, TrailAlarm
+from wharfinger.ledger.values import Around, Claim, Decision, DeliveryState, Entry, Settled, Standing, TrailAlarm
 from wharfinger.wire import keys
 from wharfinger.wire.issuance import Issuance, Refusal
 from wharfinger.wire.names import Account, DeliveryId, Jti
@@ -151,11 +151,14 @@ class Held(Protocol):
     def renew(self) -> None:
         """Hold on; called before every outside step."""
 
-    def finish(self, state: DeliveryState, reason: str) -> None:
-        """End the delivery and log its outcome."""
+    def finish(self, state: DeliveryState, reason: str, decisions: Sequence[Decision] = ()) -> None:
+        """End the delivery and log its outcome. ``decisions``: all there are so far; without any they stay as they are."""
 
-    def postpone(self, reason: str, pause_ms: int, *, counts: bool) -> None:
+    def postpone(self, reason: str, pause_ms: int, decisions: Sequence[Decision] = (), *, counts: bool) -> None:
         """Give it back until later."""
+
+    def hold(self, reason: str, until_ms: int, decisions: Sequence[Decision] = ()) -> None:
+        """Hold it off until a time; at once, if what it waits for has changed since it was claimed."""
 
 
 class Lease(Protocol):
@@ -191,11 +194,14 @@ class Outbox(Protocol):
     def claim(self, delivery: DeliveryId) -> Held | None:
         """Take one, if it is due and its target is free."""
 
-    def standing(self, held: Held, *, whole_target: bool) -> Standing:
+    def standing(self, held: Held, around: Around) -> Standing:
         """What the ledger knows around it."""
 
     def due(self, *, target: str | None = None) -> Sequence[DeliveryId]:
         """The oldest due delivery of each target that is free, or of one target: whoever takes it goes on with the next."""
+
+    def wake_overtaken(self) -> int:
+        """Make due what is held though its tag was pushed again since it was looked at; how many there are."""
 
 
 class Destinations(Protocol):

@@ -36,7 +36,13 @@ class Sweep:
             self.log("sweep.made_room", removed=removed)
 
     def tidy(self) -> None:
-        """Drop what SQL has committed long ago and nobody needs: old stream entries, orphaned spill files."""
+        """Drop what SQL has committed long ago and nobody needs: old stream entries, orphaned spill files.
+
+        And have looked at what nobody need wait for any more: else it would be shown to approvers until its time is over.
+        """
+        overtaken = self.outbox.wake_overtaken()
+        if overtaken:
+            self.log("sweep.overtaken", deliveries=overtaken)
         removed = self.housekeeping.tidy()
         if removed:
             self.log("sweep.tidied", removed=removed)

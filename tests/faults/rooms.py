@@ -227,6 +227,7 @@ class Rooms:
     def deliver(self) -> Deliver:
         """A deliver worker, for a registry that has what was pushed, and our receiver."""
         return Deliver(
+            rules={one.rule.name: one for one in compile_rules(self.settings.workers.deploy)},
             outbox=self.outbox(),
             tags=_HasIt(),
             destinations=_Only(self.receiver),

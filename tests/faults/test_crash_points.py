@@ -23,10 +23,12 @@ from authsvc.errors import Unavailable as AuthUnavailable
 from authsvc.metrics import TABLE
 from notifier.adapters.event_stream import RedisEvents
 from notifier.errors import Unavailable as NotifierUnavailable
-from tests.faults.rooms import Dies, Dress, Gives, Killed, Receiver, Rooms, dying, giving, push_event, rooms_in
+from tests.faults.rooms import DIGEST, Dies, Dress, Gives, Killed, Receiver, Rooms, dying, giving, push_event, rooms_in
 from tests.faults.witnesses import assert_log_is_whole
 from tests.real.conftest import wait_until
+from wharfinger.ledger import steering
 from wharfinger.ledger.outbox import LEASE_MS
+from wharfinger.ledger.steering import Statement
 from wharfinger.runtime.metrics import Board
 from wharfinger.wire import keys
 from wharfinger.wire.issuance import Credential, Issuance
@@ -266,6 +268,77 @@ def test_a_deliver_worker_overtaken_after_it_asked(rooms: Rooms) -> None:
     assert first.asked == [delivery]
     assert rooms.rows("SELECT state, fence FROM deliveries") == [("delivered", 2)]
     assert rooms.rows("SELECT outcome FROM attempts ORDER BY attempt") == [("",), ("delivered",)]
+
+
+def paused_delivery(rooms: Rooms) -> DeliveryId:
+    """A push whose rule is paused."""
+    delivery = delivery_of(rooms)
+    assert steering.pause(rooms.database, "tour", Statement("os:root", "a freeze", rooms.now_ms()))
+    return delivery
+
+
+@pytest.mark.parametrize("done", [False, True])
+def test_deliver_around_holding_off(rooms: Rooms, *, done: bool) -> None:
+    """Before it is written the lease runs out and it is looked at again; after it, it is held. It goes when the pause ends."""
+    delivery = paused_delivery(rooms)
+    with pytest.raises(Killed):
+        replace(rooms.deliver(), outbox=Gives(rooms.outbox(), "claim", "hold", done=done)).run(delivery)
+    rooms.skew_ms += LEASE_MS + 1
+    assert list(rooms.outbox().due()) == ([] if done else [delivery])
+    for waiting in rooms.outbox().due():
+        rooms.deliver().run(waiting)
+    assert rooms.rows("SELECT state, attempts FROM deliveries") == [("held", 0 if done else 1)]
+    assert steering.resume(rooms.database, "tour", Statement("os:root", "over", rooms.now_ms()))
+    for waiting in rooms.outbox().due():
+        rooms.deliver().run(waiting)
+    assert rooms.receiver.asked == [delivery]
+    assert_log_is_whole(rooms.database)
+
+
+SAY = """
+import os, signal, sys, time
+from wharfinger.ledger import steering
+from wharfinger.ledger.database import Database
+
+def die():
+    os.kill(os.getpid(), signal.SIGKILL)
+
+class Statement:
+    who, now_ms = "os:root", time.time_ns() // 1_000_000
+
+    @property
+    def why(self):
+        if sys.argv[2] == "inside":
+            die()
+        return "it is so"
+
+said, database = Statement(), Database(sys.argv[1])
+{
+    "resume": lambda: steering.resume(database, "tour", said),
+    "vote": lambda: steering.vote(database, sys.argv[4], said, approves=True),
+    "block": lambda: steering.block(database, sys.argv[5], "", said),
+}[sys.argv[3]]()
+die()
+"""
+"""Says something, and is killed inside of its transaction, with its rows changed and no record written, or just after it."""
+
+
+@pytest.mark.parametrize("where", ["inside", "after"])
+@pytest.mark.parametrize("what", ["resume", "vote", "block"])
+def test_saying_is_whole_or_nothing(rooms: Rooms, what: str, where: str) -> None:
+    """Killed inside, nothing was said, and nobody is looked at for it; killed after it, it is a record and what it concerns is due."""
+    delivery = paused_delivery(rooms)
+    rooms.deliver().run(delivery)
+    assert rooms.rows("SELECT state FROM deliveries") == [("held",)]
+    tables = {"resume": "pauses", "vote": "votes", "block": "bad_digests"}
+    before = rooms.rows(f"SELECT count(*) FROM {tables[what]}")
+    command = [sys.executable, "-c", SAY, rooms.settings.workers.ledger_url, where, what, delivery, DIGEST]
+    assert subprocess.run(command, check=False, timeout=60).returncode == -signal.SIGKILL
+    done = where == "after"
+    assert (rooms.rows(f"SELECT count(*) FROM {tables[what]}") != before) is done
+    assert rooms.rows("SELECT count(*) FROM records WHERE kind = 'steering'") == [(1 + done,)]
+    assert list(rooms.outbox().due()) == ([delivery] if done else [])
+    assert_log_is_whole(rooms.database)
 
 
 # notifier/ingest.py, notifier/adapters/spill.py and event_stream.py

@@ -218,18 +218,27 @@ def test_a_container_is_replaced_whole(yard: Yard, tmp_path: Path) -> None:
     ],
 )
 def test_an_image_that_does_not_serve_is_undone(yard: Yard, name: str, defaults: dict[str, Any], reason: str) -> None:
-    """It ends at once, or never becomes healthy: the old container serves again, the very same one, and the next push is tried."""
+    """It ends at once, or never becomes healthy: the very same old container serves again. It is not tried again; the next is."""
     port = free_port()
     options = [*CHECKED, "--health-start-period", "60s", "-p", f"127.0.0.1:{port}:80"]
     old = yard.run(name, *options)
-    yard.push(name, web_image("bad", **defaults))
+    bad = web_image("bad", **defaults)
+    yard.push(name, bad)
     delivery = yard.ended(name)
     assert delivery.state == "undone"
     assert reason in delivery.reason
     assert delivery.reason.endswith("the old one serves again")
     assert yard.alone(name)["Id"] == old
     assert wait_until("the page", lambda: page(port)) == "one"
-    for number, state in ((2, "delivered"), (3, "unchanged")):
+    yard.push(name, bad)
+    again = yard.ended(name, 2)
+    assert (again.state, again.attempts[-1].outcome) == ("refused", "refused")
+    assert again.reason.startswith(f"the digest is marked as bad at {name}: it was undone there: ")
+    said = ["deploy", "force", delivery.id, "--why", "once more", "--data", yard.house.folder]
+    subprocess.run([sys.executable, "-m", "wharfinger.cli.main", *said], check=True, capture_output=True, timeout=30)
+    wait_until("the second try", lambda: [one.outcome for one in yard.deliveries(name)[0].attempts] == ["undone", "undone"])
+    assert yard.alone(name)["Id"] == old
+    for number, state in ((3, "delivered"), (4, "unchanged")):
         yard.push(name, web_image("mended"))
         assert yard.ended(name, number).state == state
         assert wait_until("the page", lambda: page(port)) == "mended"

@@ -12,7 +12,7 @@ from wharfinger.ledger.errors import LeaseLost, LedgerUnavailable
 from wharfinger.ledger.outbox import LEASE_MS
 from wharfinger.ledger.record import AuditRecord
 from wharfinger.ledger.rows import identity_key
-from wharfinger.ledger.values import Claim, DeliveryState, Entry, Settled, Standing
+from wharfinger.ledger.values import Around, Claim, Decision, DeliveryState, Entry, Settled, Standing, Vote
 from wharfinger.wire import keys
 from wharfinger.wire.codec import UnreadableRecord
 from wharfinger.wire.issuance import Issuance, Refusal
@@ -161,15 +161,29 @@ class Row:
     lease_until: int = 0
     updated_at: int = 0
     updates: int = 0
+    stirred: int = 0
+    decisions: tuple[Decision, ...] = ()
+    votes: list[Vote] = field(default_factory=list)
+
+    def stir(self, now_ms: int) -> None:
+        """Something changed that it may wait for."""
+        self.stirred += 1
+        if self.state is DeliveryState.HELD:
+            self.due_at = now_ms
 
 
 @dataclass
 class MemoryLedger:
-    """``SettledLedger``, and what :class:`MemoryOutbox` works on. ``records``: in the log's order."""
+    """``SettledLedger``, and what :class:`MemoryOutbox` works on. ``records``: in the log's order.
+
+    ``bad``: why a digest is, by digest and target; ``paused``: why a rule is.
+    """
 
     records: list[AuditRecord] = field(default_factory=list)
     rows: dict[DeliveryId, Row] = field(default_factory=dict)
     issuances: dict[Jti, Issuance] = field(default_factory=dict)
+    bad: dict[tuple[str, str], str] = field(default_factory=dict)
+    paused: dict[str, str] = field(default_factory=dict)
     gone: bool = False
     journal: list[str] = field(default_factory=list)
 
@@ -187,7 +201,9 @@ class MemoryLedger:
                 self.issuances[entry.issuance.jti] = entry.issuance
             for new in entry.deliveries:
                 claim = _claim(new.id, new.rule, new.target, entry.record, seq=len(self.records) - 1, now_ms=now_ms)
-                self.rows[new.id] = Row(claim, new.state, new.reason, due_at=now_ms, updated_at=now_ms)
+                decisions = tuple(replace(one, at=now_ms) for one in new.decisions)
+                due_at = now_ms + new.wait_ms
+                self.rows[new.id] = Row(claim, new.state, new.reason, due_at, updated_at=now_ms, decisions=decisions)
                 if new.state is DeliveryState.WAITING:
                     due.append(new.id)
         self.journal.append("committed")
@@ -231,27 +247,46 @@ class MemoryOutbox:
         row = self.ledger.rows.get(delivery)
         if row is None or not self._claimable(row) or self._busy(row):
             return None
-        row.claim = replace(row.claim, fence=row.claim.fence + 1, attempt=row.claim.attempt + 1)
+        row.claim = replace(
+            row.claim,
+            fence=row.claim.fence + 1,
+            attempt=row.claim.attempt + 1,
+            stirred=row.stirred,
+            decisions=row.decisions,
+        )
         row.state, row.lease_until = DeliveryState.SENDING, self.clock() + LEASE_MS
-        return MemoryHeld(row, row.claim, self.clock)
+        return MemoryHeld(row, row.claim, self.clock, self.ledger.bad)
 
-    def standing(self, held: Held, *, whole_target: bool) -> Standing:
+    def standing(self, held: Held, around: Around) -> Standing:
         """What is known around it."""
         mine = held.claim
+
+        def counts(one: Claim | AuditRecord) -> bool:
+            return _place(one) == _place(mine) and (around.any_tag or one.tag == mine.tag)
+
         later = [
-            one.digest
+            one
             for seq, one in enumerate(self.ledger.records)
-            if seq > mine.seq and one.action == "push" and one.object_kind in {"manifest", "index"} and _same_tag(mine, one)
-            if one.verdict == "exact"
+            if seq > mine.seq and one.action == "push" and one.object_kind in {"manifest", "index"} and one.tag and counts(one)
+            if one.verdict in around.verdicts
         ]
-        delivered = [
-            row for row in self.ledger.rows.values() if row.state is DeliveryState.DELIVERED and row.claim.target == mine.target
-        ]
-        overtaken = any(row.claim.seq > mine.seq and (whole_target or _same_tag(mine, row.claim)) for row in delivered)
-        last = [row for row in delivered if _place(row.claim) == _place(mine)]
+        on_target = [row for row in self.ledger.rows.values() if row.claim.target == mine.target]
+        delivered = [row for row in on_target if row.state is DeliveryState.DELIVERED]
+        there = [row for row in on_target if row.state in {DeliveryState.DELIVERED, DeliveryState.UNCHANGED}]
+        last = [row for row in there if _place(row.claim) == _place(mine)]
         last.sort(key=lambda row: (row.updated_at, row.claim.seq))
+        newest = later[-1] if later and later[-1].digest != mine.digest else None
+        row = self.ledger.rows[mine.id]
         return Standing(
-            later[-1] if later and later[-1] != mine.digest else None, overtaken, last[-1].claim.digest if last else None
+            None if newest is None else newest.digest,
+            any(row.claim.seq > mine.seq and (around.whole_target or counts(row.claim)) for row in delivered),
+            last[-1].claim.digest if last else None,
+            later_tag="" if newest is None else newest.tag,
+            last_tag=last[-1].claim.tag if last else "",
+            last_seq=last[-1].claim.seq if last else 0,
+            bad=self.ledger.bad.get((mine.digest, mine.target), ""),
+            paused=self.ledger.paused.get(mine.rule, ""),
+            votes=tuple(row.votes),
         )
 
     def due(self, *, target: str | None = None) -> Sequence[DeliveryId]:
@@ -262,9 +297,20 @@ class MemoryOutbox:
             first.setdefault(row.claim.target, row.claim.id)
         return [ident for on, ident in first.items() if target in {None, on}]
 
+    def wake_overtaken(self) -> int:
+        """Make due what is held though its tag was pushed again since."""
+        now, woken = self.clock(), 0
+        for row in self.ledger.rows.values():
+            same = [(seq, one) for seq, one in enumerate(self.ledger.records) if one.tag and _place(one) == _place(row.claim)]
+            last = [one for seq, one in same if seq > row.claim.seq and one.action == "push" and one.tag == row.claim.tag][-1:]
+            moved = [one for one in last if one.digest != row.claim.digest and one.recorded_at > row.updated_at]
+            if row.state is DeliveryState.HELD and row.due_at > now and moved:
+                row.due_at, woken = now, woken + 1
+        return woken
+
     def _claimable(self, row: Row) -> bool:
         now = self.clock()
-        waiting = row.state is DeliveryState.WAITING and row.due_at <= now
+        waiting = row.state in {DeliveryState.WAITING, DeliveryState.HELD} and row.due_at <= now
         return waiting or (row.state is DeliveryState.SENDING and row.lease_until < now)
 
     def _busy(self, row: Row) -> bool:
@@ -281,10 +327,6 @@ def _place(one: Claim | AuditRecord) -> tuple[str, str]:
     return one.source, one.repository
 
 
-def _same_tag(mine: Claim, one: Claim | AuditRecord) -> bool:
-    return (*_place(one), one.tag) == (*_place(mine), mine.tag)
-
-
 @dataclass
 class MemoryHeld:
     """``Held``: one claim of a row. ``steps``: what its holder did with it."""
@@ -292,6 +334,7 @@ class MemoryHeld:
     row: Row
     claim: Claim
     clock: Callable[[], int]
+    marks: dict[tuple[str, str], str] = field(default_factory=dict)
     steps: list[str] = field(default_factory=list)
 
     @contextmanager
@@ -307,17 +350,30 @@ class MemoryHeld:
         self.row.lease_until = self.clock() + LEASE_MS
         self.steps.append("renewed")
 
-    def finish(self, state: DeliveryState, reason: str) -> None:
+    def finish(self, state: DeliveryState, reason: str, decisions: Sequence[Decision] = ()) -> None:
         """End it."""
-        self._hold()
-        self.row.state, self.row.reason, self.row.updated_at = state, reason, self.clock()
+        self._give(state, reason, 0, decisions)
+        if state is DeliveryState.UNDONE:
+            self.marks[self.claim.digest, self.claim.target] = (
+                f"the digest is marked as bad at {self.claim.target}: it was undone there: {reason}"
+            )
 
-    def postpone(self, reason: str, pause_ms: int, *, counts: bool) -> None:
+    def postpone(self, reason: str, pause_ms: int, decisions: Sequence[Decision] = (), *, counts: bool) -> None:
         """Give it back until later."""
-        self._hold()
-        self.row.state, self.row.reason, self.row.due_at = DeliveryState.WAITING, reason, self.clock() + pause_ms
+        self._give(DeliveryState.WAITING, reason, self.clock() + pause_ms, decisions)
         if not counts:
             self.row.claim = replace(self.row.claim, attempt=self.row.claim.attempt - 1)
+
+    def hold(self, reason: str, until_ms: int, decisions: Sequence[Decision] = ()) -> None:
+        """Hold it off until a time."""
+        seen = self.row.stirred == self.claim.stirred
+        self._give(DeliveryState.HELD, reason, until_ms if seen else self.clock(), decisions)
+        self.row.claim = replace(self.row.claim, attempt=self.row.claim.attempt - 1)
+
+    def _give(self, state: DeliveryState, reason: str, due_at: int, decisions: Sequence[Decision]) -> None:
+        self._hold()
+        self.row.state, self.row.reason, self.row.due_at, self.row.updated_at = state, reason, due_at, self.clock()
+        self.row.decisions = tuple(decisions) or self.row.decisions
 
     def _hold(self) -> None:
         if self.row.claim.fence != self.claim.fence or self.row.state is not DeliveryState.SENDING:

@@ -1,5 +1,6 @@
 """Delivering: a due row is guarded, sent under its lease, and its outcome written; every way in which it may end."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
@@ -7,24 +8,31 @@ import pytest
 from tests.workers.fakes import KnownDestinations, KnownTags, MemoryHeld, MemoryLedger, MemoryOutbox, RecordingTarget, Told
 from wharfinger.ledger.errors import LedgerUnavailable
 from wharfinger.ledger.record import AuditRecord, Personal, RecordKind
-from wharfinger.ledger.values import DeliveryState, Entry, NewDelivery
+from wharfinger.ledger.values import NEVER, Around, Decision, DeliveryState, Entry, NewDelivery, Said, Standing, Vote
+from wharfinger.runtime.settings import Approvals, Match, Require, Rule
 from wharfinger.wire.names import DeliveryId
 from workers.decide.guard import NEXT_LOOK_MS, QUICK_LOOKS_MS, SETTLING_MS
 from workers.decide.order import Delivered, Failed, Order, Refused, Retry, Sent, Unchanged, Undone
 from workers.decide.retry import MAX_ATTEMPTS
+from workers.decide.rules import CompiledRule
 from workers.deliver import TURN_MS, Deliver
 from workers.errors import Unavailable
-from workers.ports import Lease
+from workers.ports import Held, Lease
 
 NOW_MS = 1_795_477_900_000
 DIGEST, OTHER = "sha256:" + "ab" * 32, "sha256:" + "cd" * 32
 PUSH = DeliveryId("dlv_1")
 
 
+RULE = Rule("web", Match(), Require.EXACT, ("hook",), 1)
+
+
 class House:
     """The use case on fakes, with one push of ``shop/cart:v1`` for the target ``hook``."""
 
-    def __init__(self, *, verdict: str = "exact", runs_one: bool = False, knows_what_runs: bool = False) -> None:
+    def __init__(
+        self, *, verdict: str = "exact", runs_one: bool = False, knows_what_runs: bool = False, rule: Rule = RULE
+    ) -> None:
         self.now_ms = NOW_MS
         self.pauses: list[int] = []
         self.logged: list[dict[str, object]] = []
@@ -34,6 +42,7 @@ class House:
         self.target, self.destinations = RecordingTarget(), KnownDestinations()
         self.destinations.add("hook", self.target, runs_one=runs_one, knows_what_runs=knows_what_runs)
         self.deliver = Deliver(
+            rules={rule.name: CompiledRule(rule)},
             outbox=self.outbox,
             tags=self.tags,
             destinations=self.destinations,
@@ -169,6 +178,108 @@ def test_a_push_that_is_not_accounted_for() -> None:
     house = House(verdict="forged")
     assert house.run() == (DeliveryState.REFUSED, "the push is not tied to a token: forged")
     assert (house.target.orders, house.tags.asked) == ([], 0)
+
+
+def test_a_rule_that_the_configuration_lost() -> None:
+    """Nobody knows any more what must hold for what it brought."""
+    house = House(rule=replace(RULE, name="other"))
+    assert house.run() == (DeliveryState.REFUSED, "the configuration has no rule web any more")
+    assert (house.target.orders, house.tags.asked) == ([], 0)
+
+
+def said(house: House) -> list[tuple[str, Said]]:
+    """What each guard said so far."""
+    return [(one.guard, one.said) for one in house.ledger.rows[PUSH].decisions]
+
+
+def test_what_the_guards_said_is_kept() -> None:
+    """With what came of it, and each line with its time."""
+    house = House()
+    house.tags.answers = [None, None]
+    house.run()
+    assert said(house) == [("attribution", Said.GO), ("order", Said.GO), ("tag", Said.GO)]
+    assert {one.at for one in house.ledger.rows[PUSH].decisions} == {house.now_ms}
+
+
+def test_a_delivery_that_must_be_approved() -> None:
+    """It is held until its time is over, at no cost; a vote wakes it, and enough votes send it."""
+    house = House(rule=replace(RULE, approvals=Approvals(1, ("yan",), 3_600.0)))
+    assert house.run() == (DeliveryState.HELD, "0 of 1 approvals, until 2026-11-24 00:51:40")
+    row = house.ledger.rows[PUSH]
+    assert (row.due_at, row.claim.attempt, house.logged[-1]["step"]) == (NOW_MS + 3_600_000, 0, "held")
+    house.now_ms += 60_000
+    assert list(house.outbox.due()) == []
+    row.votes.append(Vote("yan", approves=True, why="", at=house.now_ms))
+    row.stir(house.now_ms)
+    assert list(house.outbox.due()) == [PUSH]
+    assert house.run()[0] is DeliveryState.DELIVERED
+    assert said(house)[-2:] == [("approvals", Said.WAIT), ("approvals", Said.GO)]
+    assert len(house.target.orders) == 1
+
+
+def test_a_delivery_that_nobody_approves() -> None:
+    """When its time is over it is refused; nothing is sent."""
+    house = House(rule=replace(RULE, approvals=Approvals(1, ("yan",), 3_600.0)))
+    house.run()
+    house.now_ms += 3_600_000
+    assert house.run() == (DeliveryState.REFUSED, "0 of 1 approvals within 1h")
+    assert house.target.orders == []
+
+
+def test_a_rule_that_is_paused() -> None:
+    """Its deliveries wait, the registry is not asked; when it ends they go on."""
+    house = House()
+    house.ledger.paused["web"] = "the rule is paused by zoe: a freeze"
+    assert house.run() == (DeliveryState.HELD, "the rule is paused by zoe: a freeze")
+    assert (house.tags.asked, house.ledger.rows[PUSH].due_at) == (0, NEVER)
+    del house.ledger.paused["web"]
+    house.ledger.rows[PUSH].stir(house.now_ms)
+    assert house.run()[0] is DeliveryState.DELIVERED
+
+
+def test_a_pause_that_ended_meanwhile() -> None:
+    """Between the look and the word: it is not held for ever, but looked at again at once."""
+    house = House()
+    house.ledger.paused["web"] = "paused"
+    house.deliver = replace(house.deliver, outbox=Resumed(house.ledger, lambda: house.now_ms))
+    assert house.run()[0] is DeliveryState.DELIVERED
+    assert ("pause", Said.WAIT) in said(house)
+
+
+def test_a_burst_of_one_tag() -> None:
+    """Becomes one delivery, of what was pushed last; the tag is read back when its time has come."""
+    house = House(rule=replace(RULE, debounce_s=2.0))
+    house.tags.tags["main", "shop/cart", "v1"] = OTHER
+    house.push(DeliveryId("dlv_2"), digest=OTHER)
+    house.now_ms += 2_000
+    for ident in (PUSH, DeliveryId("dlv_2")):
+        house.run(ident)
+    assert [one.state for one in house.ledger.rows.values()] == [DeliveryState.SUPERSEDED, DeliveryState.DELIVERED]
+    assert [order.digest for order in house.target.orders] == [OTHER]
+
+
+def test_a_digest_that_was_undone() -> None:
+    """It is remembered: pushed again it is refused, until somebody unblocks it."""
+    house = House(runs_one=True, knows_what_runs=True)
+    house.target.answer = Undone("never healthy")
+    assert house.run()[0] is DeliveryState.UNDONE
+    house.push(DeliveryId("dlv_2"))
+    state, reason = house.run(DeliveryId("dlv_2"))
+    assert (state, reason) == (DeliveryState.REFUSED, "the digest is marked as bad at hook: it was undone there: never healthy")
+    house.ledger.bad.clear()
+    house.push(DeliveryId("dlv_3"))
+    house.target.answer = Delivered()
+    assert house.run(DeliveryId("dlv_3"))[0] is DeliveryState.DELIVERED
+
+
+def test_going_back() -> None:
+    """An older version than the last one delivered is refused when the rule says forward_only."""
+    house = House(rule=replace(RULE, forward_only=True))
+    house.tags.tags |= {("main", "shop/cart", tag): DIGEST for tag in ("v1.10", "v1.9")}
+    house.push(DeliveryId("dlv_2"), tag="v1.10")
+    house.push(DeliveryId("dlv_3"), tag="v1.9", digest=DIGEST)
+    assert house.run(DeliveryId("dlv_2"))[0] is DeliveryState.DELIVERED
+    assert house.run(DeliveryId("dlv_3")) == (DeliveryState.REFUSED, "v1.9 would go back from v1.10, which was delivered last")
 
 
 def test_a_target_that_the_configuration_lost() -> None:
@@ -310,6 +421,7 @@ def test_overtaken_while_the_tag_was_looked_at() -> None:
     house.destinations.add("hook", careless)
     house.tags.answers = [None]
     house.deliver = Deliver(
+        rules=house.deliver.rules,
         outbox=house.outbox,
         tags=house.tags,
         destinations=house.destinations,
@@ -413,10 +525,10 @@ def _order(ident: DeliveryId) -> Order:
 class Strict(MemoryHeld):
     """A claim that writes UTF-8 alone, as SQL does."""
 
-    def finish(self, state: DeliveryState, reason: str) -> None:
+    def finish(self, state: DeliveryState, reason: str, decisions: Sequence[Decision] = ()) -> None:
         """End it."""
         reason.encode()
-        super().finish(state, reason)
+        super().finish(state, reason, decisions)
 
 
 class Unwriting(MemoryOutbox):
@@ -426,6 +538,18 @@ class Unwriting(MemoryOutbox):
         """Take one."""
         held = super().claim(delivery)
         return None if held is None else Strict(held.row, held.claim, held.clock)
+
+
+class Resumed(MemoryOutbox):
+    """An outbox where a pause ends just after a worker was told of it."""
+
+    def standing(self, held: Held, around: Around) -> Standing:
+        """What is known around it, until now."""
+        found = super().standing(held, around)
+        if self.ledger.paused:
+            self.ledger.paused.clear()
+            self.ledger.rows[held.claim.id].stir(self.clock())
+        return found
 
 
 class Unwritable(MemoryOutbox):
@@ -440,6 +564,7 @@ def test_the_ledger_does_not_answer() -> None:
     """The job fails, and sweep sends it again; nobody was asked for anything."""
     house = House()
     deliver = Deliver(
+        rules=house.deliver.rules,
         outbox=Unwritable(house.ledger, lambda: NOW_MS),
         tags=house.tags,
         destinations=house.destinations,

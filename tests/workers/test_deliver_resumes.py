@@ -10,9 +10,11 @@ from wharfinger.ledger.queries import trace
 from wharfinger.ledger.record import AuditRecord, Personal, RecordKind
 from wharfinger.ledger.settlement import commit
 from wharfinger.ledger.values import Entry, NewDelivery
+from wharfinger.runtime.settings import Match, Require, Rule
 from wharfinger.wire.names import DeliveryId
 from workers.adapters.ledger import LedgerOutbox
 from workers.decide.order import Delivered, Order, Sent
+from workers.decide.rules import CompiledRule
 from workers.deliver import Deliver
 from workers.errors import Unavailable
 from workers.ports import Destination, Lease
@@ -98,6 +100,7 @@ def test_resumed_before_the_guards(ledger: Database, delivery: str, left: Sent |
     """Asked first, with the lease in hand; its answer counts."""
     target, nobody = HalfDone(left), Nobody()
     deliver = Deliver(
+        rules={"web": CompiledRule(Rule("web", Match(), Require.EXACT, ("t",), 1))},
         outbox=LedgerOutbox(ledger, lambda: NOW), tags=NoRegistry(), destinations=target, wake_ups=nobody, clock=lambda: NOW,
         pause=lambda _: None, randomness=lambda: 0.0, log=lambda *_, **__: None,
     )  # fmt: skip

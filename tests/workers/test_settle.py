@@ -11,7 +11,7 @@ from tests.workers.fakes import Entries, KnownIssuances, MemoryBodies, MemoryLed
 from wharfinger.ledger.errors import LedgerUnavailable
 from wharfinger.ledger.record import RecordKind
 from wharfinger.ledger.values import Entry
-from wharfinger.runtime.settings import DeploySettings, Match, Rule
+from wharfinger.runtime.settings import DeploySettings, Match, Require, Rule
 from wharfinger.wire.issuance import Credential, Issuance, Refusal
 from wharfinger.wire.jti import JtiKeys, mint
 from wharfinger.wire.names import Account, Jti
@@ -24,7 +24,7 @@ from workers.settle import PART_BYTES, TURN_MS, Settle
 
 NOW_MS = 1_795_477_900_000
 KEYS = JtiKeys((b"k" * 32,))
-RULES = compile_rules(DeploySettings((Rule("web", Match("shop/*", None), "exact", ("hook",), 1),)))
+RULES = compile_rules(DeploySettings((Rule("web", Match("shop/*"), Require.EXACT, ("hook",), 1),)))
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 
 

@@ -4,7 +4,7 @@ import pytest
 
 from tests.workers.fakes import Entries, MemoryHousekeeping, MemoryLedger, MemoryOutbox, Told
 from wharfinger.ledger.record import AuditRecord, RecordKind
-from wharfinger.ledger.values import Entry, NewDelivery
+from wharfinger.ledger.values import DeliveryState, Entry, NewDelivery
 from wharfinger.wire.issuance import Refusal
 from wharfinger.wire.names import Account, DeliveryId
 from workers.errors import Unavailable
@@ -113,6 +113,26 @@ def test_tidying_says_how_much_went() -> None:
     house.sweep.tidy()
     house.sweep.tidy()
     assert house.logged == [{"event": "sweep.tidied", "removed": 3}]
+
+
+def test_what_was_overtaken_while_it_was_held() -> None:
+    """It is woken, and somebody is told at the next look."""
+    house = House()
+    first, second = (
+        AuditRecord(
+            kind=RecordKind.EVENT, recorded_at=NOW_MS + at, event_id=f"e{at}", event_sha=f"s{at}", action="push", repository="web", tag="v1", digest=f"sha256:{at}",
+        )
+        for at in (1, 2)
+    )  # fmt: skip
+    held = NewDelivery(DeliveryId("dlv_1"), "web", "hook", DeliveryState.HELD, wait_ms=10**9)
+    house.ledger.commit([Entry(first, deliveries=(held,))], now_ms=NOW_MS + 1)
+    house.sweep.tidy()
+    house.ledger.commit([Entry(second)], now_ms=NOW_MS + 2)
+    house.sweep.tidy()
+    house.sweep.tidy()
+    house.sweep.run()
+    assert house.logged == [{"event": "sweep.overtaken", "deliveries": 1}]
+    assert house.told.deliveries == ["dlv_1"]
 
 
 def test_room_is_made_only_when_memory_is_short() -> None:

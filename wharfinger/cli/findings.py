@@ -17,11 +17,11 @@ from wharfinger.ledger.log_keys import KEY_REMEDY, key_faults
 from wharfinger.policy import CompileError, compile_acl
 from wharfinger.policy import Fault as PolicyFault
 from wharfinger.policy.expectation import failures
-from wharfinger.policy.glob import Glob, MalformedGlob
 from wharfinger.policy.lint import Beside, lint
 from wharfinger.runtime.configuration import Access, Fault
 from wharfinger.runtime.settings import AuthSettings, SigningKey, TlsPair, WebhookTarget, Witness, WorkerSettings
 from workers.decide.destination import is_address, may_be_sent_to, what_would_allow
+from workers.decide.matching import problems
 
 DAY_S = 86_400
 _NEW_PAIR = "make a new pair with `wharfinger keys new ID`, and give it to the registries as docs/keys.md tells"
@@ -49,7 +49,7 @@ def policy_findings(access: Access) -> Iterator[Fault]:
 
 
 def deploy_findings(workers: WorkerSettings) -> Iterator[Fault]:
-    """Rules that nothing can ever come to, targets that nothing can ever be sent to, and globs that are none."""
+    """Rules that nothing can ever come to, targets that nothing can ever be sent to, and patterns that are none."""
     if workers.deploy.rules and not workers.sources:
         problem = "waits for pushes, but notifier.sources names no registry that would tell of them"
         yield Fault(
@@ -57,12 +57,8 @@ def deploy_findings(workers: WorkerSettings) -> Iterator[Fault]:
         )
     yield from _destinations(workers)
     for rule in workers.deploy.rules:
-        for name, pattern in (("repository", rule.match.repository), ("tag", rule.match.tag)):
-            try:
-                Glob(pattern or "")
-            except MalformedGlob as error:
-                key = f"deploy.rules {rule.name}: match.{name}"
-                yield Fault(rule.line, key, f"{pattern!r} is no glob: {error}", "see docs/configuration.md on globs")
+        for name, problem in problems(rule):
+            yield Fault(rule.line, f"deploy.rules {rule.name}: {name}", problem, "see docs/deploying.md on patterns and ranges")
 
 
 def _destinations(workers: WorkerSettings) -> Iterator[Fault]:

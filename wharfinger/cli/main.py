@@ -19,6 +19,8 @@ COMMANDS: Final[Table] = {
     "keys": ("wharfinger.cli.keys", "Make a signing key, and show them: new, list, bundle, jwks."),
     "explain": ("wharfinger.cli.explain", "Say what a request is granted, by which rule, and why not by earlier ones."),
     "trace": ("wharfinger.cli.trace", "Walk from a digest, tag, token, event or delivery to all it is tied to."),
+    "why": ("wharfinger.cli.why", "Say why a push was, or was not, deployed, rule by rule."),
+    "deploy": ("wharfinger.cli.deploy", "Pause, approve and block deployments, and see what rules do."),
     "audit": ("wharfinger.cli.audit", "Search, follow, export and prove the audit trail."),
     "ledger": ("wharfinger.cli.ledger", "Back the ledger up, and move it, or the store, to another place."),
     "tour": ("wharfinger.cli.tour", "Start a registry wired to us, and play a traced push on it."),

@@ -26,8 +26,8 @@ HINT = (
     "number of the log. A repository's pushes: wharfinger audit search --repository NAME --grouped"
 )
 _READS = frozenset({"pull", "probe"})
-_GOOD = frozenset({"exact", "delivered", "unchanged"})
-_BAD = frozenset({"forged", "account_mismatch", "outside_grant", "failed", "refused", "undone"})
+_GOOD = frozenset({"exact", "delivered", "unchanged", "go"})
+_BAD = frozenset({"forged", "account_mismatch", "outside_grant", "failed", "refused", "undone", "stop"})
 
 
 @click.command()
@@ -86,7 +86,7 @@ def _add_events(branch: Tree, events: list[TracedEvent], deliveries: list[Traced
         leaf = branch.add(_event(event))
         for delivery in deliveries:
             if delivery.push == event.seq:
-                leaf.add(_delivery(delivery))
+                add_delivery(leaf, delivery)
 
 
 def _issuance(one: TracedIssuance) -> str:
@@ -115,6 +115,13 @@ def _event(one: TracedEvent) -> str:
         f"  {in_markup(_who(one.attribution.account, erased=one.erased))}\n"
         f"{moment(one.occurred_at)}  {in_markup(one.digest)}{in_markup(before)}  event {in_markup(one.event_id)}  log {one.seq}"
     )
+
+
+def add_delivery(leaf: Tree, one: TracedDelivery) -> None:
+    """A delivery, and what each guard said of it."""
+    branch = leaf.add(_delivery(one))
+    for line in one.decisions:
+        branch.add(f"{moment(line.at)}  {in_markup(line.guard)}  {coloured(line.said, line.said)}  {in_markup(line.why)}")
 
 
 def _delivery(one: TracedDelivery) -> str:

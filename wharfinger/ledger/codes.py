@@ -20,6 +20,8 @@ _WORDS: Final = (
     # states of deliveries
     "waiting", "held", "sending", "delivered", "unchanged", "superseded", "tag_missing", "refused", "undone",
     "failed", "cancelled",
+    # what people tell the deployments
+    "steering", "approve", "reject", "pause", "resume", "block", "unblock", "force",
 )  # fmt: skip
 
 CODES: Final = {word: number for number, word in enumerate(_WORDS)}

@@ -159,6 +159,7 @@ def _remove(connection: Connection, seqs: Sequence[int]) -> None:
     for at in range(0, len(seqs), 500):
         chunk = seqs[at : at + 500]
         deliveries = select(schema.deliveries.c.id).where(schema.deliveries.c.seq.in_(chunk))
-        connection.execute(delete(schema.attempts).where(schema.attempts.c.delivery.in_(deliveries)))
+        for beside in (schema.attempts, schema.votes):
+            connection.execute(delete(beside).where(beside.c.delivery.in_(deliveries)))
         for table in (schema.deliveries, schema.issuances, schema.raw_events, schema.erased, schema.records):
             connection.execute(delete(table).where(table.c.seq.in_(chunk)))

@@ -16,11 +16,13 @@ from wharfinger.ledger import schema
 from wharfinger.ledger.checkpoint import MAX_SIZE
 from wharfinger.ledger.codes import CODES
 from wharfinger.ledger.database import Database
+from wharfinger.ledger.decisions import from_text
 from wharfinger.ledger.issued import from_record
 from wharfinger.ledger.packing import pack_digest, pack_digest_range, pack_hash, pack_id, pack_jti
 from wharfinger.ledger.reading import Stored, read_records
 from wharfinger.ledger.record import RecordKind
 from wharfinger.ledger.rows import content_key, row_key
+from wharfinger.ledger.values import NEVER, Decision
 from wharfinger.ledger.words import Words
 from wharfinger.wire.jti import has_shape
 from wharfinger.wire.scope import Scope
@@ -112,6 +114,10 @@ class TracedDelivery:
     created_at: int
     updated_at: int
     attempts: list[TracedAttempt]
+    decisions: list[Decision]
+    """What each guard said, oldest first."""
+    due_at: int | None
+    """When one that waits or is held is looked at again; None: when somebody does something."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -267,5 +273,15 @@ def _delivery(connection: Connection, row: Row[Any]) -> TracedDelivery:
     tries = connection.execute(select(table).where(table.c.delivery == row.id).order_by(table.c.attempt))
     attempts = [TracedAttempt(one.attempt, one.started_at, one.ended_at, one.outcome, one.detail) for one in tries]
     return TracedDelivery(
-        row.id, row.seq, row.rule, row.target, row.state, row.reason, row.created_at, row.updated_at, attempts
+        row.id,
+        row.seq,
+        row.rule,
+        row.target,
+        row.state,
+        row.reason,
+        row.created_at,
+        row.updated_at,
+        attempts,
+        list(from_text(row.decisions)),
+        None if row.due_at >= NEVER else row.due_at,
     )

@@ -41,6 +41,8 @@ class RecordKind(StrEnum):
     """Old values were removed by the rules of retention."""
     GAP = "gap"
     """A registry may have lost events: it restarted, or fell silent."""
+    STEERING = "steering"
+    """Somebody told the deployments something: a vote, a pause, that a digest is bad."""
 
 
 OF_NOBODY: Final = frozenset({RecordKind.ERASURE, RecordKind.PRUNING, RecordKind.GAP})

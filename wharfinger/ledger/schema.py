@@ -245,6 +245,10 @@ deliveries = Table(
     _number("attempts"),
     _number("lease_until"),
     _number("fence"),
+    # Raised by whatever may change what a delivery waits for: who held it off meanwhile sees that it looked too early.
+    _number("stirred"),
+    # What each guard said, as JSON.
+    _text("decisions"),
     Index("deliveries_due", "state", "due_at"),
     Index("deliveries_target", "target", "state", "seq"),
     Index("deliveries_seq", "seq"),
@@ -261,6 +265,37 @@ attempts = Table(
     _text("detail"),
     PrimaryKeyConstraint("delivery", "attempt"),
 )
+
+votes = Table(
+    "votes",
+    metadata,
+    Column("delivery", Text, ForeignKey("deliveries.id"), nullable=False),
+    # The record of the log that tells of it: whose it is stands there alone, and can be erased there.
+    Column("seq", BigInteger().with_variant(Integer, "sqlite"), ForeignKey("records.seq"), nullable=False),
+    PrimaryKeyConstraint("delivery", "seq"),
+)
+"""Which records are votes on a delivery."""
+
+pauses = Table(
+    "pauses",
+    metadata,
+    Column("rule", Text, primary_key=True),
+    Column("seq", BigInteger().with_variant(Integer, "sqlite"), ForeignKey("records.seq"), nullable=False),
+)
+"""Which rules are paused, each with the record that tells by whom and why; the empty name: all of them."""
+
+bad_digests = Table(
+    "bad_digests",
+    metadata,
+    Column("digest", LargeBinary, nullable=False),
+    Column("target", Text, nullable=False),
+    # Of a person's mark, or of the outcome that made it; that one may be pruned.
+    Column("seq", BigInteger().with_variant(Integer, "sqlite"), nullable=False),
+    _text("why"),
+    _number("at"),
+    PrimaryKeyConstraint("digest", "target"),
+)
+"""Digests that are not to be deployed, at one target or, by the empty name, anywhere."""
 
 WORD_KINDS: Final = (
     "source", "repository", "media_type", "instance_id", "registry_host", "flags", "credential",

@@ -6,6 +6,7 @@ new brings its issuance and its deliveries.
 """
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Final
 
 from sqlalchemy import Connection, insert
@@ -13,6 +14,7 @@ from sqlalchemy import Connection, insert
 from wharfinger.ledger import instances, schema
 from wharfinger.ledger.bulk import bulk_insert, rows_in, run_in
 from wharfinger.ledger.database import Database
+from wharfinger.ledger.decisions import to_text
 from wharfinger.ledger.issued import from_record
 from wharfinger.ledger.log import ID_REUSED, Appended, append
 from wharfinger.ledger.packing import pack_jti
@@ -114,7 +116,8 @@ def write_deliveries(
                 "reason": delivery.reason,
                 "created_at": now_ms,
                 "updated_at": now_ms,
-                "due_at": now_ms,
+                "due_at": now_ms + delivery.wait_ms,
+                "decisions": to_text([replace(one, at=now_ms) for one in delivery.decisions]),
             }
             for seq, delivery in planned
         ]

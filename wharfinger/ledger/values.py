@@ -13,6 +13,10 @@ ALARM_RULE: Final = "alarm"
 """The rule of a delivery that an alarm brought; no rule of the file may be called so."""
 
 
+NEVER: Final = 2**62
+"""When what waits for somebody alone is looked at again, if nobody does anything."""
+
+
 class TrailFault(StrEnum):
     """Faults of the trail itself, each an alarm. What a fault is about tells it from another of its kind."""
 
@@ -40,15 +44,35 @@ class DeliveryState(StrEnum):
     CANCELLED = "cancelled"
 
 
+class Said(StrEnum):
+    """What a guard says of a delivery."""
+
+    GO = "go"
+    WAIT = "wait"
+    STOP = "stop"
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """One line of why a delivery went, waits or ended: which guard said what, since when (milliseconds since the epoch)."""
+
+    guard: str
+    said: Said
+    why: str
+    at: int = 0
+
+
 @dataclass(frozen=True, slots=True)
 class NewDelivery:
-    """A delivery that a record brings: waiting at once, or refused by a guard with its reason."""
+    """A delivery that a record brings: waiting at once, held for ``wait_ms``, or refused by a guard with its reason."""
 
     id: DeliveryId
     rule: str
     target: str
     state: DeliveryState = DeliveryState.WAITING
     reason: str = ""
+    wait_ms: int = 0
+    decisions: tuple[Decision, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,17 +136,50 @@ class Claim:
     jti: str
     occurred_at: int
     alarm: str = ""
+    stirred: int = 0
+    """How often something changed that a delivery may wait for, as far as this claim has seen."""
+    decisions: tuple[Decision, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Vote:
+    """What somebody said of a delivery. ``account`` is empty when it was erased, and nobody's then."""
+
+    account: str
+    approves: bool
+    why: str
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Around:
+    """Which later pushes count. ``verdicts``: of those that are accounted for.
+
+    ``whole_target``: the target runs one thing, so any later delivery overtakes; else one of the same tag, or with ``any_tag``
+    of the same repository.
+    """
+
+    verdicts: tuple[str, ...] = ("exact",)
+    whole_target: bool = False
+    any_tag: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Standing:
     """What the ledger knows around a claimed delivery.
 
-    ``later_digest``: of the newest later push of the same tag that is accounted for, if another digest. ``overtaken``: a later
-    push was delivered to the same target already. ``last_delivered``: the digest last delivered to this target from this
-    repository.
+    ``later_digest``: of the newest later push of the same tag that is accounted for, if another digest; ``later_tag``: its tag.
+    ``overtaken``: a later push was delivered to the same target already. ``last_delivered``: the digest last delivered to this
+    target from this repository, with its tag and its push's number. ``bad``: why the digest is marked so. ``paused``: why the
+    rule is. ``votes``: oldest first.
     """
 
     later_digest: str | None
     overtaken: bool
     last_delivered: str | None
+    later_tag: str = ""
+    last_tag: str = ""
+    last_seq: int = 0
+    bad: str = ""
+    paused: str = ""
+    votes: tuple[Vote, ...] = ()

@@ -199,6 +199,10 @@ class Section:
         node = self._nodes.get(name)
         return isinstance(node, yaml.SequenceNode) and not node.value
 
+    def is_text(self, name: str) -> bool:
+        """Whether a key holds one value, neither a list nor a mapping."""
+        return isinstance(self._nodes.get(name), yaml.ScalarNode)
+
     def node(self, name: str) -> yaml.Node | None:
         """A raw node."""
         self._read.add(name)

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from wharfinger.ledger import outbox, settlement
 from wharfinger.ledger.database import Database
 from wharfinger.ledger.errors import LeaseLost, LedgerUnavailable
-from wharfinger.ledger.values import Claim, DeliveryState, Entry, Settled, Standing
+from wharfinger.ledger.values import Around, Claim, Decision, DeliveryState, Entry, Settled, Standing
 from wharfinger.wire.names import DeliveryId
 from workers.ports import Clock, Held
 
@@ -62,14 +62,22 @@ class HeldInLedger:
         """Hold on for another lease."""
         outbox.renew(self._database, self._claim, now_ms=self._clock())
 
-    def finish(self, state: DeliveryState, reason: str) -> None:
+    def finish(self, state: DeliveryState, reason: str, decisions: Sequence[Decision] = ()) -> None:
         """End the delivery and log its outcome."""
-        outbox.finish(self._database, self._claim, state=state, reason=reason, now_ms=self._clock())
+        outbox.finish(self._database, self._claim, state=state, reason=reason, now_ms=self._clock(), decisions=decisions)
 
-    def postpone(self, reason: str, pause_ms: int, *, counts: bool) -> None:
+    def postpone(self, reason: str, pause_ms: int, decisions: Sequence[Decision] = (), *, counts: bool) -> None:
         """Give it back until later."""
         now_ms = self._clock()
-        outbox.postpone(self._database, self._claim, reason=reason, now_ms=now_ms, due_at=now_ms + pause_ms, counts=counts)
+        due_at = now_ms + pause_ms
+        outbox.postpone(
+            self._database, self._claim, reason=reason, now_ms=now_ms, due_at=due_at, counts=counts, decisions=decisions
+        )
+
+    def hold(self, reason: str, until_ms: int, decisions: Sequence[Decision] = ()) -> None:
+        """Hold it off until a time, or until something changes."""
+        now_ms = self._clock()
+        outbox.hold(self._database, self._claim, reason=reason, now_ms=now_ms, due_at=until_ms, decisions=decisions)
 
 
 class LedgerOutbox:
@@ -84,10 +92,14 @@ class LedgerOutbox:
         claim = outbox.claim(self._database, delivery, now_ms=self._clock())
         return None if claim is None else HeldInLedger(self._database, claim, self._clock)
 
-    def standing(self, held: Held, *, whole_target: bool) -> Standing:
+    def standing(self, held: Held, around: Around) -> Standing:
         """What the ledger knows around it."""
-        return outbox.standing(self._database, held.claim, whole_target=whole_target)
+        return outbox.standing(self._database, held.claim, around)
 
     def due(self, *, target: str | None = None) -> Sequence[DeliveryId]:
         """The oldest due delivery of each free target, or of one."""
         return outbox.due(self._database, now_ms=self._clock(), target=target)
+
+    def wake_overtaken(self) -> int:
+        """Make due what is held though its tag was pushed again."""
+        return outbox.wake_overtaken(self._database, now_ms=self._clock())

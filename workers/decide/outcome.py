@@ -25,6 +25,14 @@ class Postpone:
     counts: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """The delivery waits for a time, in milliseconds since the epoch, or for somebody."""
+
+    reason: str
+    until_ms: int
+
+
 def outcome(sent: Sent, *, attempt: int, jitter: float) -> Finish | Postpone:
     """What an answer means.
 

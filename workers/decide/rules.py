@@ -10,31 +10,37 @@ import hmac
 from collections.abc import Sequence
 from typing import Final
 
-from wharfinger.ledger.record import event_key
-from wharfinger.ledger.values import ALARM_RULE, DeliveryState, NewDelivery
-from wharfinger.policy.glob import Glob
+from wharfinger.ledger.record import AuditRecord, event_key
+from wharfinger.ledger.values import ALARM_RULE, Decision, DeliveryState, NewDelivery, Said
 from wharfinger.runtime.settings import DeploySettings, Rule
 from wharfinger.wire.event import Action, Kind, RegistryEvent
 from wharfinger.wire.jti import ALPHABET
 from wharfinger.wire.names import DeliveryId
-from workers.decide.attribution import Attribution, Verdict
+from workers.decide.attribution import Attribution
+from workers.decide.matching import Matcher, Push, any_of, good_enough
+from workers.decide.times import span
 
 _ID_LETTERS: Final = ALPHABET.replace("-", "").replace("_", "")
 _ID_LENGTH: Final = 26
 
 
 class CompiledRule:
-    """A rule with its globs ready. Raises ValueError for a glob that cannot be read (``check`` says so before)."""
+    """A rule with its patterns ready. Raises MalformedPattern for one that cannot be read (``check`` says so before)."""
+
+    __slots__ = ("_pushers", "matcher", "rule")
 
     def __init__(self, rule: Rule) -> None:
         self.rule = rule
-        self._repository = None if rule.match.repository is None else Glob(rule.match.repository)
-        self._tag = None if rule.match.tag is None else Glob(rule.match.tag)
+        self.matcher = Matcher(rule.match)
+        self._pushers = any_of(rule.pushers)
 
-    def matches(self, event: RegistryEvent) -> bool:
-        """Whether repository and tag meet the rule."""
-        repository_fits = self._repository is None or self._repository.matches(event.repository)
-        return repository_fits and (self._tag is None or self._tag.matches(event.tag))
+    def pusher_problem(self, pusher: str | None) -> str:
+        """Why a push of somebody is not to be deployed; empty when it may be. None: nobody is known to have pushed."""
+        if not self.rule.pushers:
+            return ""
+        if pusher is None:
+            return "nobody is known to have pushed it, and the rule names its pushers"
+        return "" if self._pushers(pusher) else f"pushed by {pusher}, who is none of the rule's pushers"
 
 
 def compile_rules(deploy: DeploySettings) -> tuple[CompiledRule, ...]:
@@ -47,27 +53,77 @@ def starts_deployments(event: RegistryEvent) -> bool:
     return bool(event.action is Action.PUSH and event.kind in {Kind.MANIFEST, Kind.INDEX} and event.tag and event.digest)
 
 
+def push_of(source: str, event: RegistryEvent, attribution: Attribution) -> Push:
+    """What rules look at of an event."""
+    credential = None if attribution.issuance is None else attribution.issuance.credential
+    return Push(
+        source=source,
+        repository=event.repository,
+        tag=event.tag,
+        digest=event.digest,
+        media_type=event.media_type,
+        verdict=attribution.verdict.value,
+        account=attribution.account,
+        credential="" if credential is None else f"{credential.kind}/{credential.id}",
+    )
+
+
+def push_in_trail(record: AuditRecord, *, erased: bool) -> Push:
+    """The same of a push that was settled before. ``erased``: what told of a person is gone from it."""
+    return Push(
+        source=record.source,
+        repository=record.repository,
+        tag=record.tag,
+        digest=record.digest,
+        media_type=record.media_type,
+        verdict=record.verdict,
+        account=None if erased else record.personal.account,
+        credential=f"{record.credential_kind}/{record.credential_id}" if record.credential_kind else "",
+    )
+
+
 def deliveries(
     rules: Sequence[CompiledRule], *, source: str, event: RegistryEvent, attribution: Attribution, key: bytes
 ) -> tuple[NewDelivery, ...]:
     """The deliveries of one event.
 
     Returns:
-        one for each target of each matching rule, waiting; refused from the start, with the reason, if the push is not
-        accounted for as the rule requires, so that ``trace`` can tell why nothing was deployed.
+        one for each target of each matching rule: waiting; held as long as the rule lets any wait; or refused from the start,
+        with the reason, if a guard that needs to see nothing else says no, so that ``why`` can tell.
     """
-    if not starts_deployments(event):
+    if not rules or not starts_deployments(event):
         return ()
-    state, reason = DeliveryState.WAITING, ""
-    if attribution.verdict is not Verdict.EXACT:
-        state = DeliveryState.REFUSED
-        reason = "the push is not tied to a token: " + "/".join(filter(None, (attribution.verdict, attribution.reason)))
-    triggers = {
-        (compiled.rule.name, target): None for compiled in rules if compiled.matches(event) for target in compiled.rule.targets
-    }
-    return tuple(
-        NewDelivery(delivery_id(key, source, event, rule, target), rule, target, state, reason) for rule, target in triggers
-    )
+    push = push_of(source, event, attribution)
+    found: dict[tuple[str, str], NewDelivery] = {}
+    for compiled in rules:
+        if not compiled.matcher.matches(push):
+            continue
+        conditions = compiled.matcher.conditions(push)
+        matched = Decision("match", Said.GO, "; ".join(one.why for one in conditions) or "the rule takes every push")
+        tie = "/".join(filter(None, (attribution.verdict, attribution.reason)))
+        state, reason, wait_ms, decisions = beginning(compiled, push, tie)
+        for target in compiled.rule.targets:
+            ident = delivery_id(key, source, event, compiled.rule.name, target)
+            found[compiled.rule.name, target] = NewDelivery(
+                ident, compiled.rule.name, target, state, reason, wait_ms, (matched, *decisions)
+            )
+    return tuple(found.values())
+
+
+def beginning(compiled: CompiledRule, push: Push, tie: str) -> tuple[DeliveryState, str, int, tuple[Decision, ...]]:
+    """How a push's delivery begins: state, reason, milliseconds to wait, what was said. ``tie``: how the push's is called."""
+    rule = compiled.rule
+    if not good_enough(push.verdict, rule.require):
+        why = f"the push is not tied to a token: {tie}"
+        return DeliveryState.REFUSED, why, 0, (Decision("attribution", Said.STOP, why),)
+    problem = compiled.pusher_problem(push.pusher)
+    if problem:
+        return DeliveryState.REFUSED, problem, 0, (Decision("pusher", Said.STOP, problem),)
+    # What is certain to wait is not even looked at before.
+    guard, wait_s = max((("cooldown", rule.cooldown_s), ("debounce", rule.debounce_s)), key=lambda one: one[1])
+    if wait_s:
+        return DeliveryState.HELD, guard, int(wait_s * 1_000), (Decision(guard, Said.WAIT, f"{span(wait_s)} from the push on"),)
+    return DeliveryState.WAITING, "", 0, ()
 
 
 def alarm_deliveries(targets: Sequence[str], *, source: str, event: RegistryEvent, key: bytes) -> tuple[NewDelivery, ...]:

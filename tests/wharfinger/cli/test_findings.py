@@ -304,6 +304,23 @@ def test_globs_of_deployments(tmp_path: Path, name: str) -> None:
     assert (fault["key"], fault["warning"]) == (f"deploy.rules web: match.{name}", False)
 
 
+@pytest.mark.parametrize(
+    ("rule", "key", "problem"),
+    [
+        ("match: {tag: 'semver:^1.x.y'}", "match.tag", "'^1.x.y' is no version, nor ^, ~, >=, >, <=, < or = before one"),
+        ("match: {repository: '/team/(/'}", "match.repository", "'/team/(/' is no regular expression: missing ): team/("),
+        ("match: {account: [ok, '[a']}", "match.account", "'[a' is no glob: a class, opened by [, is not closed"),
+        ("pushers: ['[a']", "pushers", "'[a' is no glob: a class, opened by [, is not closed"),
+    ],
+)
+def test_patterns_of_deployments(tmp_path: Path, rule: str, key: str, problem: str) -> None:
+    """One that is none is a fault, with what is wrong in it."""
+    deploy = f"{SOURCE}deploy:\n  rules: [{{name: web, {rule}, targets: [prod]}}]\n  targets: {{prod: {{type: docker, container: web}}}}\n"
+    named(tmp_path)
+    (fault,) = found(written(tmp_path, SOUND + deploy))
+    assert (fault["key"], fault["problem"], fault["warning"]) == (f"deploy.rules web: {key}", problem, False)
+
+
 KEY_ENDS: list[tuple[float, str]] = [
     (-1, "may fail registries: the certificate of key first has expired: tokens no longer carry it (x5c)"),
     (10.5, "may fail registries: the certificate of key first ends in 10 days: give registries a new one in time"),

@@ -24,7 +24,7 @@ from wharfinger.ledger.reading import read_range
 from wharfinger.ledger.record import AuditRecord, Personal, RecordKind, canonical, commitments
 from wharfinger.ledger.rows import row_key
 from wharfinger.ledger.settlement import commit, find_issuances
-from wharfinger.ledger.values import DeliveryState, Entry, NewDelivery, Standing
+from wharfinger.ledger.values import Around, DeliveryState, Entry, NewDelivery, Standing
 from wharfinger.ledger.words import Words
 from wharfinger.wire.issuance import Credential, Issuance
 from wharfinger.wire.jti import JtiKeys, mint
@@ -237,8 +237,9 @@ def test_what_stands_around_a_delivery(ledger: Database) -> None:
     outbox.finish(ledger, later, state=DeliveryState.DELIVERED, reason="", now_ms=NOW)
     held = outbox.claim(ledger, DeliveryId("dlv_e1"), now_ms=NOW)
     assert held is not None
-    assert outbox.standing(ledger, held, whole_target=False) == Standing(LATER, overtaken=False, last_delivered=DIGEST)
-    assert outbox.standing(ledger, held, whole_target=True).overtaken
+    expected = Standing(LATER, overtaken=False, last_delivered=DIGEST, later_tag="v1", last_tag="v2", last_seq=2)
+    assert outbox.standing(ledger, held, Around()) == expected
+    assert outbox.standing(ledger, held, Around(whole_target=True)).overtaken
     outbox.finish(ledger, held, state=DeliveryState.SUPERSEDED, reason="", now_ms=NOW)
 
 

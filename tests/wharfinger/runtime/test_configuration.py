@@ -4,6 +4,7 @@ import base64
 from dataclasses import replace
 from ipaddress import ip_network
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -134,8 +135,20 @@ notifier:
     - {{name: edge, secret: "${{EDGE_SECRET}}", registry: "http://edge:5000", silence: 12h}}
 deploy:
   rules:
-    - {{name: web, match: {{repository: "shop/*", tag: "v*"}}, require: exact, targets: [prod, hook]}}
-    - {{name: all, targets: [hook]}}
+    - {{name: web, match: {{registry: main, repository: "shop/*", tag: "v*"}}, require: exact, targets: [prod, hook]}}
+    - name: all
+      match: {{registry: [main, edge], tag: "semver:^1.2", prerelease: yes, account: "ci-*", credential: [c1, static/c2], media_type: [a/b]}}
+      require: inferred
+      pushers: [zoe, /ci-.*/]
+      forward_only: true
+      cooldown: 1d
+      windows: [{{}}, {{days: [fri-mon, wed], hours: "22:00-24:00", zone: Europe/Berlin}}]
+      debounce: 1.5s
+      approvals: 2
+      approvers: [zoe, 007]
+      approve_within: 12h
+      four_eyes: true
+      targets: [hook]
   targets:
     prod: {{type: docker, host: "tcp://127.0.0.1:2375", container: web, health_timeout: 1m30s}}
     local: {{type: docker, container: web}}
@@ -182,13 +195,35 @@ def test_a_whole_file(folder: Path) -> None:
     assert built.workers.jti_keys == keys
     assert built.workers.deploy == typed.DeploySettings(
         (
-            typed.Rule("web", typed.Match("shop/*", "v*"), "exact", ("prod", "hook"), 38),
-            typed.Rule("all", typed.Match(None, None), "exact", ("hook",), 39),
+            typed.Rule("web", typed.Match("shop/*", "v*", ("main",)), typed.Require.EXACT, ("prod", "hook"), 38),
+            typed.Rule(
+                "all",
+                typed.Match(
+                    tag="semver:^1.2",
+                    registry=("main", "edge"),
+                    account=("ci-*",),
+                    credential=("c1", "static/c2"),
+                    media_type=("a/b",),
+                    prerelease=True,
+                ),
+                typed.Require.INFERRED,
+                ("hook",),
+                39,
+                pushers=("zoe", "/ci-.*/"),
+                forward_only=True,
+                cooldown_s=86_400.0,
+                windows=(
+                    typed.Window(frozenset(range(7)), 0, 1_440, ZoneInfo("UTC")),
+                    typed.Window(frozenset({4, 5, 6, 0, 2}), 1_320, 1_440, ZoneInfo("Europe/Berlin")),
+                ),
+                debounce_s=1.5,
+                approvals=typed.Approvals(2, ("zoe", "007"), 43_200.0, four_eyes=True),
+            ),
         ),
         (
-            typed.DockerTarget("prod", "tcp://127.0.0.1:2375", "web", 90.0, 41),
-            typed.DockerTarget("local", "unix:///var/run/docker.sock", "web", 60.0, 42),
-            typed.WebhookTarget("hook", "https://ci.example/abc", (Secret(WHSEC.encode()),), (ip_network("127.0.0.0/8"),), 43),
+            typed.DockerTarget("prod", "tcp://127.0.0.1:2375", "web", 90.0, 53),
+            typed.DockerTarget("local", "unix:///var/run/docker.sock", "web", 60.0, 54),
+            typed.WebhookTarget("hook", "https://ci.example/abc", (Secret(WHSEC.encode()),), (ip_network("127.0.0.0/8"),), 55),
         ),
     )
 
@@ -217,6 +252,10 @@ NAMED = "notifier:\n  sources:\n    - {{name: {}, secret_file: main.secret, regi
 SECRETED = "notifier:\n  sources:\n    - {{name: main, registry: http://r, {}}}\n"
 REGISTRY = 'notifier:\n  sources:\n    - {{name: main, secret_file: main.secret, registry: "{}"}}\n'
 PLAIN_NAME = "choose a plain name; it stands in URLs"
+TWO_SOURCES = (
+    "\nnotifier:\n  sources:\n    - {name: main, secret_file: main.secret, registry: http://r}\n"
+    "    - {name: edge, secret_file: two.secret, registry: http://e}\n"
+)
 TARGET = "deploy:\n  targets:\n    hook: {{{}}}\n"
 HOOK = "deploy:\n  targets:\n    hook: {{type: webhook, secret_file: hook.secret, {}}}\n"
 DOCKER = "deploy:\n  targets:\n    web: {{type: docker, container: web, {}}}\n"
@@ -867,9 +906,79 @@ TABLE: list[tuple[str, str, list[Fault]]] = [
         ("", DOCKER.format(f"health_timeout: {text}"), [fault(3, "deploy.targets.web.health_timeout", problem, "write 60s")])
         for text, problem in (("60", "'60' is no duration like 30s, 1h30m or 500ms"), ("9999999h", "is longer than 292 years"))
     ],
-    *[("", DEPLOY.format(f"{name}: x"), [fault(5, f"deploy.rules[0].{name}", *NOT_BUILT)]) for name in ("debounce", "approvals", "window", "cooldown", "semver")],
-    ("", DEPLOY.format("require: signed"), [fault(5, "deploy.rules[0].require", "'signed' is not built yet", "write exact, or leave it out")]),
-    ("", DEPLOY.format("match: {tag: 'semver:>1'}"), [fault(5, "deploy.rules[0].match.tag", "semver: is known, but not built yet", "use a glob, like v1.*")]),
+    ("", DEPLOY.format("require: signed"), [
+        fault(5, "deploy.rules[0].require", "'signed' is not known", "write one of exact, inferred, ambiguous, unattributed"),
+    ]),
+    *[
+        ("", DEPLOY.format(f"{name}: soon"), [fault(5, f"deploy.rules[0].{name}", "'soon' is no duration like 30s, 1h30m or 500ms", remedy)])
+        for name, remedy in (("cooldown", "write 10m, 2h or 1d"), ("debounce", "write 2s"))
+    ],
+    ("", DEPLOY.format("debounce: 61m"), [fault(5, "deploy.rules[0].debounce", "is above an hour", "write a cooldown instead")]),
+    ("", DEPLOY.format("forward_only: never"), [fault(5, "deploy.rules[0].forward_only", "'never' is neither true nor false", NO_FLAG)]),
+    *[
+        ("", DEPLOY.format(f"{key}: []" if not below else f"{below}: {{{key}: []}}"), [
+            fault(5, f"deploy.rules[0].{below}{'.' if below else ''}{key}", "is an empty list, which nothing is in", "leave it out for any"),
+        ])
+        for below, key in (("", "pushers"), ("match", "account"), ("match", "credential"), ("match", "media_type"), ("match", "registry"))
+    ],
+    ("", DEPLOY.format("match: {registry: edge}"), [
+        fault(5, "deploy.rules[0].match.registry", "there is no source 'edge' in notifier.sources", "write the name of one"),
+    ]),
+    # A push to the least of several registries must not start what was meant for another.
+    *[
+        ("", DEPLOY.format(match) + TWO_SOURCES, [
+            fault(5, "deploy.rules[0].match", "names no registry, and there are 2: a push to any of them would start it", "add registry: [main, edge], or only those that are meant"),
+        ])
+        for match in ("", "match: {repository: a}")
+    ],
+    ("", DEPLOY.format("match: {registry: [edge, main]}") + TWO_SOURCES, []),
+    *[
+        ("", DEPLOY.format(f"match: {{{match}}}"), [
+            fault(5, "deploy.rules[0].match.prerelease", "is for a range of versions", "write tag: 'semver:…', or leave it out"),
+        ])
+        for match in ("prerelease: true", "prerelease: false, tag: 1.*")
+    ],
+    ("", DEPLOY.format("match: {tag: 'semver:^1', prerelease: true}"), []),
+    ("", DEPLOY.format("windows: [{days: [mon, Tue, fri-son]}]"), [
+        fault(5, "deploy.rules[0].windows[0].days", f"'{text}' is no day", "write mon, or mon-fri") for text in ("Tue", "fri-son")
+    ]),
+    *[
+        ("", DEPLOY.format(f"windows: [{{hours: '{text}'}}]"), [
+            fault(5, "deploy.rules[0].windows[0].hours", f"'{text}' {problem}", 'write "09:00-17:00", in quotes'),
+        ])
+        for text, problem in (
+            ("9-17", "is no time of the day from which to which"), ("09:00-25:00", "is no time of the day from which to which"),
+            ("09:00-09:00", "ends when it begins"), ("24:00-01:00", "is no time of the day from which to which"),
+        )
+    ],
+    *[
+        ("", DEPLOY.format(f"windows: [{{zone: '{text}'}}]"), [
+            fault(5, "deploy.rules[0].windows[0].zone", f"'{text}' is no time zone that this machine knows", "write UTC, or a place as in Europe/Berlin"),
+        ])
+        for text in ("Mars/Olympus", "../etc/passwd", "Europe", "")
+    ],
+    ("", DEPLOY.format("windows: [{dais: mon}]"), [fault(5, "deploy.rules[0].windows[0].dais", *meant("days"))]),
+    ("", DEPLOY.format("window: {}"), [fault(5, "deploy.rules[0].window", *meant("windows"))]),
+    ("", DEPLOY.format("approvals: some"), [fault(5, "deploy.rules[0].approvals", "'some' is not a whole number", "write it in digits, without a unit")]),
+    ("", DEPLOY.format("approvals: -1"), [fault(5, "deploy.rules[0].approvals", "is below 0", "write how many must approve")]),
+    ("", DEPLOY.format("approvals: 0"), []),
+    ("", DEPLOY.format("approvals: 1, approvers: zoe"), []),
+    *[
+        ("", DEPLOY.format(f"{more}{key}: {value}"), [
+            fault(5, f"deploy.rules[0].{key}", "is for approvals, and none are asked for", "write approvals: 1, or leave it out"),
+        ])
+        for more, key, value in (("", "approvers", "[zoe]"), ("approvals: 0, ", "approve_within", "1h"), ("", "four_eyes", "true"))
+    ],
+    ("", DEPLOY.format("approvals: 1"), [fault(5, "deploy.rules[0].approvers", "are 0, but 1 must approve", "name more of them, or ask for fewer")]),
+    ("", DEPLOY.format("approvals: 2, approvers: [zoe, zoe]"), [fault(5, "deploy.rules[0].approvers", "are 1, but 2 must approve", "name more of them, or ask for fewer")]),
+    *[
+        ("users", DEPLOY.format(f"approvals: 1, approvers: ['{name}']") + f"users:\n  zoe: {{password: {HASH}}}\n  yan: {{}}\n  '': {{}}\n", [
+            fault(5, "deploy.rules[0].approvers", f"there is no user '{name}' with a password in users", "who approves must prove who it is"),
+            warning(8, "users.yan.password", *OPEN),
+        ])
+        for name in ("kim", "yan", "")
+    ],
+    ("", DEPLOY.format("approvals: 1, approvers: zoe, approve_within: 0s"), [fault(5, "deploy.rules[0].approve_within", "is no time at all", "write 10m, 2h or 1d")]),
     ("", DEPLOY.format("match: {tags: x}"), [fault(5, "deploy.rules[0].match.tags", "is not a key known here", "did you mean tag?")]),
     ("", "deploy:\n  rules:\n    - {}", [
         fault(3, "deploy.rules[0].name", "is missing", "add name to deploy.rules[0]"),
@@ -1008,7 +1117,7 @@ def test_no_text_raises(folder: Path, text: str) -> None:
 _KEYS = [
     "server", "token", "users", "acl", "redis", "ledger", "notifier", "deploy", "addr", "issuer", "expiration", "certificate", "key", "url",
     "sources", "rules", "targets", "name", "match", "actions", "secret", "secret_file", "password", "allow", "registry", "type", "container",
-    "host", "health_timeout", "jti_key_file", "tag", "require",
+    "host", "health_timeout", "jti_key_file", "tag", "require", "windows", "days", "hours", "zone", "approvals", "approvers", "pushers", "account",
 ]  # fmt: skip
 _VALUES = st.recursive(
     st.sampled_from(

@@ -3,18 +3,19 @@
 import hashlib
 import os
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 
 from tests.postgresql import Server
 from tests.workers.fakes import MemoryLedger, MemoryOutbox
+from wharfinger.ledger import steering
 from wharfinger.ledger.database import Database
 from wharfinger.ledger.errors import LeaseLost, LedgerUnavailable
 from wharfinger.ledger.outbox import LEASE_MS
 from wharfinger.ledger.record import AuditRecord, Personal, RecordKind
-from wharfinger.ledger.values import Claim, DeliveryState, Entry, NewDelivery, Settled, Standing
+from wharfinger.ledger.values import Around, Claim, Decision, DeliveryState, Entry, NewDelivery, Said, Settled, Standing
 from wharfinger.wire.names import DeliveryId
 from workers.adapters.ledger import LedgerOfBatches, LedgerOutbox
 from workers.ports import Held, Outbox, SettledLedger
@@ -43,6 +44,11 @@ class Subject:
     outbox: Outbox
     clock: Clock
     take_away: Callable[[], None]
+    stirs: Callable[[DeliveryId], None]
+
+    def stir(self, number: int) -> None:
+        """Have something change that a delivery may wait for."""
+        self.stirs(ident(number))
 
     def commit(self, *entries: Entry) -> Settled:
         """Settle a batch now."""
@@ -65,7 +71,13 @@ def subject(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Subject]
     clock = Clock()
     if request.param == "fake":
         fake = MemoryLedger()
-        yield Subject(fake, MemoryOutbox(fake, clock), clock, lambda: setattr(fake, "gone", True))
+        yield Subject(
+            fake,
+            MemoryOutbox(fake, clock),
+            clock,
+            lambda: setattr(fake, "gone", True),
+            lambda one: fake.rows[one].stir(clock()),
+        )
         return
     if request.param == "postgresql":
         server: Server = request.getfixturevalue("postgresql")
@@ -77,7 +89,10 @@ def subject(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Subject]
         with database.writing() as connection:
             connection.exec_driver_sql("ALTER TABLE records RENAME TO elsewhere")
 
-    yield Subject(LedgerOfBatches(database), LedgerOutbox(database, clock), clock, take_away)
+    def stir(one: DeliveryId) -> None:
+        steering.vote(database, one, steering.Statement("zoe", "", clock()), approves=True)
+
+    yield Subject(LedgerOfBatches(database), LedgerOutbox(database, clock), clock, take_away, stir)
     database.close()
 
 
@@ -96,12 +111,13 @@ def push(
     sha: str = "",
     state: DeliveryState = DeliveryState.WAITING,
     verdict: str = "exact",
+    at: int = NOW,
 ) -> Entry:
     """A settled push with one delivery."""
     body = hashlib.sha256((sha or f"body {number}").encode()).hexdigest()
     record = AuditRecord(
         kind=RecordKind.EVENT,
-        recorded_at=NOW,
+        recorded_at=at,
         occurred_at=NOW - 5,
         source="main",
         event_id=f"e{number}",
@@ -207,7 +223,10 @@ def test_what_is_due(subject: Subject) -> None:
     assert list(subject.outbox.due()) == [ident(1), ident(2)]
 
 
-@pytest.mark.parametrize("state", [one for one in DeliveryState if one not in {DeliveryState.WAITING, DeliveryState.SENDING}])
+OPEN = {DeliveryState.WAITING, DeliveryState.HELD, DeliveryState.SENDING}
+
+
+@pytest.mark.parametrize("state", [one for one in DeliveryState if one not in OPEN])
 def test_what_is_over(subject: Subject, state: DeliveryState) -> None:
     """Whatever the end, it is not due any more."""
     subject.commit(push(1))
@@ -232,6 +251,7 @@ def test_a_lease_runs_out(subject: Subject) -> None:
         stopped.renew,
         lambda: stopped.finish(DeliveryState.DELIVERED, ""),
         lambda: stopped.postpone("", 0, counts=True),
+        lambda: stopped.hold("", NOW),
     ):
         with pytest.raises(LeaseLost):
             step()
@@ -288,9 +308,96 @@ def test_looking_many_times(subject: Subject) -> None:
     assert fences == [1, 2, 3, 4, 5]
 
 
+@pytest.mark.parametrize(
+    ("later", "woken"),
+    [
+        (push(2, digest=OTHER, at=NOW + 5), 1),
+        (push(2, digest=DIGEST, at=NOW + 5), 0),
+        (push(2, digest=OTHER, tag="v2", at=NOW + 5), 0),
+        (push(2, digest=OTHER, repository="shop/other", at=NOW + 5), 0),
+    ],
+    ids=["another digest", "the same", "another tag", "another repository"],
+)
+def test_what_waits_for_nothing_any_more(subject: Subject, later: Entry, woken: int) -> None:
+    """What is held and was pushed again is looked at, once: whoever holds it off again has seen that push."""
+    subject.commit(push(1))
+    subject.claim(1).hold("nobody approved", NOW + 10**9)
+    assert subject.outbox.wake_overtaken() == 0
+    subject.commit(replace(later, deliveries=()))
+    subject.clock.now_ms += 10
+    assert subject.outbox.wake_overtaken() == woken
+    assert list(subject.outbox.due()) == [ident(1)][:woken]
+    assert subject.outbox.wake_overtaken() == 0
+    if woken:
+        subject.claim(1).hold("nobody approved", NOW + 10**9)
+        assert subject.outbox.wake_overtaken() == 0
+
+
+LINES = (Decision("tag", Said.GO, "is this digest", NOW), Decision("cooldown", Said.WAIT, "until noon", NOW))
+
+
+def test_holding_off(subject: Subject) -> None:
+    """Until its time and not before, without an attempt; what guards said is there again."""
+    subject.commit(push(1))
+    subject.claim(1).hold("until noon", NOW + 1_000, LINES)
+    subject.clock.now_ms += 999
+    assert list(subject.outbox.due()) == []
+    assert subject.outbox.claim(ident(1)) is None
+    subject.clock.now_ms += 1
+    assert list(subject.outbox.due()) == [ident(1)]
+    again = subject.claim(1)
+    assert (again.claim.attempt, again.claim.decisions) == (1, LINES)
+
+
+def test_what_came_while_it_was_looked_at(subject: Subject) -> None:
+    """It was looked at too early: it is due at once. What comes later wakes it."""
+    subject.commit(push(1))
+    held = subject.claim(1)
+    subject.stir(1)
+    held.hold("nobody approved", NOW + 10**9)
+    assert list(subject.outbox.due()) == [ident(1)]
+    subject.claim(1).hold("one of two approved", NOW + 10**9)
+    assert list(subject.outbox.due()) == []
+    subject.stir(1)
+    assert list(subject.outbox.due()) == [ident(1)]
+
+
+def test_what_is_held_from_the_start(subject: Subject) -> None:
+    """It is not due with its push, but when its time has come; with why it matched."""
+    entry = push(1)
+    (new,) = entry.deliveries
+    held = replace(new, state=DeliveryState.HELD, wait_ms=2_000, decisions=LINES)
+    assert subject.commit(replace(entry, deliveries=(held,))).due == ()
+    subject.clock.now_ms += 1_999
+    assert list(subject.outbox.due()) == []
+    subject.clock.now_ms += 1
+    assert subject.claim(1).claim.decisions == LINES
+
+
+@pytest.mark.parametrize("end", ["finish", "postpone"])
+def test_without_more_to_say(subject: Subject, end: str) -> None:
+    """What was said before stays."""
+    subject.commit(push(1))
+    subject.claim(1).postpone("later", 0, LINES, counts=True)
+    held = subject.claim(1)
+    if end == "finish":
+        held.finish(DeliveryState.UNDONE, "fell over")
+    else:
+        held.postpone("later", 0, counts=True)
+        assert subject.claim(1).claim.decisions == LINES
+
+
+def test_what_was_undone_is_marked(subject: Subject) -> None:
+    """For its target alone."""
+    subject.commit(push(1), push(2), push(3, target="other"))
+    subject.claim(1).finish(DeliveryState.UNDONE, "fell over")
+    assert standing(subject, subject.claim(2)).bad == "the digest is marked as bad at hook: it was undone there: fell over"
+    assert standing(subject, subject.claim(3)).bad == ""
+
+
 def standing(subject: Subject, held: Held, *, whole_target: bool = False) -> Standing:
     """What is known around a delivery."""
-    return subject.outbox.standing(held, whole_target=whole_target)
+    return subject.outbox.standing(held, Around(whole_target=whole_target))
 
 
 def test_alone(subject: Subject) -> None:
@@ -316,6 +423,22 @@ def test_a_later_push_of_the_tag(subject: Subject, later: Entry, expected: str |
     """Of the same tag, with other bytes, by a token: an event that anybody made up supersedes nothing."""
     subject.commit(push(1), later)
     assert standing(subject, subject.claim(1)).later_digest == expected
+
+
+@pytest.mark.parametrize(
+    ("around", "expected"),
+    [
+        (Around(), None),
+        (Around(("exact", "inferred")), None),
+        (Around(any_tag=True), None),
+        (Around(("exact", "inferred"), any_tag=True), OTHER),
+    ],
+)
+def test_which_later_pushes_count(subject: Subject, around: Around, expected: str | None) -> None:
+    """Those that are tied well enough; of any tag, if the newest of all is wanted."""
+    subject.commit(push(1), push(2, digest=OTHER, tag="v2", verdict="inferred"))
+    found = subject.outbox.standing(subject.claim(1), around)
+    assert (found.later_digest, found.later_tag) == (expected, "v2" if expected else "")
 
 
 def test_the_newest_push_counts(subject: Subject) -> None:
@@ -359,4 +482,14 @@ def test_what_was_delivered_last(subject: Subject) -> None:
     ):
         subject.clock.now_ms += 1
         subject.over(number, state)
-    assert standing(subject, subject.claim(5)).last_delivered == OTHER
+    found = standing(subject, subject.claim(5))
+    assert (found.last_delivered, found.last_tag, found.last_seq) == (OTHER, "v1", 0)
+
+
+def test_what_was_unchanged_was_delivered(subject: Subject) -> None:
+    """Perhaps by another tag: that is the one it must not go back from."""
+    subject.commit(push(1, tag="v1"), push(2, tag="v2"), push(3, tag="v3"))
+    subject.over(1)
+    subject.clock.now_ms += 1
+    subject.over(2, DeliveryState.UNCHANGED)
+    assert standing(subject, subject.claim(3)).last_tag == "v2"

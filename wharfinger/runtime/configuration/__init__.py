@@ -119,7 +119,7 @@ def _settings(top: Section, access: Access, file: Path, data: Path, *, strict: b
     token = read_token(top.required("token"), pair, data, embedded=redis_url is None, started=started)
     notifier_listen, sources = read_notifier(top.section("notifier"))
     find_clashes(top, server.listen, notifier_listen, sources)
-    deploy = read_deploy(top.section("deploy"))
+    deploy = read_deploy(top.section("deploy"), sources, access.users or ())
     retention = _audit(top.section("audit"))
     alarm_targets = _alarms(top.section("alarms"), deploy)
     forwards = read_forward(top)

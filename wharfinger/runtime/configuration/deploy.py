@@ -3,24 +3,24 @@
 import base64
 import binascii
 import re
+from collections.abc import Sequence
 from ipaddress import ip_address
 from typing import Final
 from urllib.parse import urlsplit
 
+from wharfinger.runtime.configuration.rules import read_rule
 from wharfinger.runtime.configuration.texts import NAME, networks, parse_address, parse_base_url, parse_url
 from wharfinger.runtime.durations import parse_duration
-from wharfinger.runtime.settings import DeploySettings, DockerTarget, Match, Rule, Secret, Target, WebhookTarget
+from wharfinger.runtime.settings import DeploySettings, DockerTarget, Secret, Source, Target, User, WebhookTarget
 from wharfinger.runtime.yaml_nodes import Section
 
-RESERVED: Final = "alarm"
 HEALTH_MAX_S: Final = 600
 _CONTAINER: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]+", re.ASCII)
-_LATER_RULE: Final = frozenset({"debounce", "approvals", "window", "cooldown", "semver"})
 _LATER_TARGET: Final = frozenset({"tls", "headers", "method", "network"})
 
 
-def read_deploy(section: Section | None) -> DeploySettings:
-    """Rules and targets; a rule names only targets that are there."""
+def read_deploy(section: Section | None, sources: Sequence[Source], users: Sequence[User]) -> DeploySettings:
+    """Rules and targets; a rule names only targets, sources and users that are there."""
     if section is None:
         return DeploySettings()
     targets_section = section.section("targets")
@@ -44,38 +44,14 @@ def read_deploy(section: Section | None) -> DeploySettings:
             elif isinstance(target, DockerTarget):
                 containers[target.host, target.container] = name
             targets.append(target)
-    entries = [Section(node, key, section.faults, section.environ, section.folder) for key, node in section.items("rules")]
-    rules = tuple(_deploy_rule(entry, known) for entry in entries)
+    entries = section.sections("rules")
+    rules = tuple(read_rule(entry, known, sources, users) for entry in entries)
     names = [rule.name for rule in rules]
     for entry, name in zip(entries, names, strict=True):
         if name and names.count(name) > 1:
             entry.fault("name", f"{name} is the name of two rules", "give each its own name")
     section.done()
     return DeploySettings(rules, tuple(targets))
-
-
-def _deploy_rule(section: Section, known: list[str]) -> Rule:
-    name = section.text("name", required=True) or ""
-    if name == RESERVED:
-        section.fault("name", f"{name} is what deliveries of alarms are called", "choose another name")
-    match = section.section("match")
-    repository = tag = None
-    if match is not None:
-        repository, tag = match.text("repository"), match.text("tag")
-        if tag is not None and tag.startswith("semver:"):
-            match.fault("tag", "semver: is known, but not built yet", "use a glob, like v1.*")
-        match.done()
-    require = section.text("require", "exact") or "exact"
-    if require != "exact":
-        section.fault("require", f"{require!r} is not built yet", "write exact, or leave it out")
-    targets = section.texts("targets")
-    if not section.has("targets") or section.is_empty_list("targets"):
-        section.fault("targets", "is missing or empty", "name the targets to deploy to")
-    for target in targets:
-        if target not in known:
-            section.fault("targets", f"there is no target {target!r} in deploy.targets", "add it there, or correct the name")
-    section.done(_LATER_RULE)
-    return Rule(name, Match(repository, tag), require, targets, section.line)
 
 
 def _target(name: str, section: Section) -> Target | None:

@@ -27,6 +27,7 @@ from wharfinger.runtime.settings.auth import (
     X5c,
 )
 from wharfinger.runtime.settings.notifier import NOTIFIER_PORT, SILENCE_S, NotifierSettings, Source
+from wharfinger.runtime.settings.rules import APPROVE_WITHIN_S, Approvals, Match, Require, Rule, Window
 from wharfinger.runtime.settings.values import Address, Network, Secret, TlsPair
 from wharfinger.runtime.settings.workers import (
     CHECKPOINT_EVERY_S,
@@ -36,9 +37,7 @@ from wharfinger.runtime.settings.workers import (
     Forward,
     ForwardForm,
     LogSettings,
-    Match,
     RetentionSettings,
-    Rule,
     SyslogForward,
     Target,
     WebhookTarget,
@@ -61,12 +60,14 @@ class Settings:
 
 
 __all__ = [
+    "APPROVE_WITHIN_S",
     "AUTH_PORT",
     "CHECKPOINT_EVERY_S",
     "NOTIFIER_PORT",
     "SILENCE_S",
     "AclRule",
     "Address",
+    "Approvals",
     "AuthSettings",
     "Command",
     "DeploySettings",
@@ -83,6 +84,7 @@ __all__ = [
     "PolicySettings",
     "PolicyTest",
     "RealIp",
+    "Require",
     "RetentionSettings",
     "Rule",
     "Secret",
@@ -100,6 +102,7 @@ __all__ = [
     "TokenSettings",
     "User",
     "WebhookTarget",
+    "Window",
     "Witness",
     "WorkerSettings",
     "X5c",

@@ -7,28 +7,10 @@ from pathlib import Path
 from typing import Final
 
 from wharfinger.runtime.settings.notifier import Source
+from wharfinger.runtime.settings.rules import Rule
 from wharfinger.runtime.settings.values import Address, Network, Secret, TlsPair
 
 CHECKPOINT_EVERY_S: Final = 60.0
-
-
-@dataclass(frozen=True, slots=True)
-class Match:
-    """Globs a push must meet: ``path.Match`` on the repository; the same on the tag. None: anything."""
-
-    repository: str | None
-    tag: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """A deployment rule: which pushes go to which targets."""
-
-    name: str
-    match: Match
-    require: str
-    targets: tuple[str, ...]
-    line: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -205,6 +205,8 @@ def _deliveries() -> None:
         _number("attempts"),
         _number("lease_until"),
         _number("fence"),
+        _number("stirred"),
+        _text("decisions"),
         sa.PrimaryKeyConstraint("id"),
         sa.ForeignKeyConstraint(["seq"], ["records.seq"]),
     )
@@ -221,4 +223,28 @@ def _deliveries() -> None:
         _text("detail"),
         sa.PrimaryKeyConstraint("delivery", "attempt"),
         sa.ForeignKeyConstraint(["delivery"], ["deliveries.id"]),
+    )
+    op.create_table(
+        "votes",
+        sa.Column("delivery", sa.Text(), nullable=False),
+        _seq(),
+        sa.PrimaryKeyConstraint("delivery", "seq"),
+        sa.ForeignKeyConstraint(["delivery"], ["deliveries.id"]),
+        sa.ForeignKeyConstraint(["seq"], ["records.seq"]),
+    )
+    op.create_table(
+        "pauses",
+        sa.Column("rule", sa.Text(), nullable=False),
+        _seq(),
+        sa.PrimaryKeyConstraint("rule"),
+        sa.ForeignKeyConstraint(["seq"], ["records.seq"]),
+    )
+    op.create_table(
+        "bad_digests",
+        sa.Column("digest", sa.LargeBinary(), nullable=False),
+        sa.Column("target", sa.Text(), nullable=False),
+        _seq(),
+        _text("why"),
+        _number("at"),
+        sa.PrimaryKeyConstraint("digest", "target"),
     )
