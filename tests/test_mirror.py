@@ -90,7 +90,7 @@ ELSEWHERE = {
         "tests/wharfinger/ledger/test_settlement.py",
     ),
     **dict.fromkeys(
-        (f"wharfinger/ledger/migrations/{name}.py" for name in ("env", "versions/0001_first")),
+        (f"wharfinger/ledger/migrations/{name}.py" for name in ("env", "versions/0001_first", "versions/0002_noted")),
         "tests/wharfinger/ledger/test_migrations.py",
     ),
     "wharfinger/ledger/issued.py": "tests/workers/adapters/test_issuances.py",

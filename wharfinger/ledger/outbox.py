@@ -83,6 +83,21 @@ def renew(database: Database, held: Claim, *, now_ms: int) -> None:
             raise LeaseLost(f"delivery {held.id} was taken over")
 
 
+def note(database: Database, held: Claim, *, noted: str, now_ms: int) -> None:
+    """Keep with a delivery what its target is about to begin or has begun; nothing when it is over. Renews the lease.
+
+    Crash just before: nothing was begun, for it is kept first. After: whoever takes it over looks whether it was.
+
+    Raises:
+        LeaseLost: as ``renew``; nothing is kept, and nothing may be begun.
+    """
+    with database.writing() as connection:
+        live = and_(_held(held), _D.lease_until >= now_ms)
+        values = {"noted": noted, "lease_until": now_ms + LEASE_MS}
+        if connection.execute(update(schema.deliveries).where(live).values(values)).rowcount == 0:
+            raise LeaseLost(f"delivery {held.id} was taken over")
+
+
 def standing(database: Database, held: Claim, *, whole_target: bool) -> Standing:
     """What the ledger knows around a claimed delivery.
 
@@ -125,14 +140,13 @@ def _claimable(now_ms: int) -> ColumnElement[bool]:
 
 
 def _busy(now_ms: int) -> ColumnElement[bool]:
-    """Whether another delivery is being sent to the same target."""
+    """Whether another delivery is being sent to the same target, or was begun there and is not over."""
     other = schema.deliveries.alias("other")
-    return exists().where(
-        other.c.target == _D.target,
-        other.c.id != _D.id,
-        other.c.state == DeliveryState.SENDING.value,
-        other.c.lease_until >= now_ms,
-    )
+    sent = and_(other.c.state == DeliveryState.SENDING.value, other.c.lease_until >= now_ms)
+    begun = and_(other.c.state.in_((DeliveryState.WAITING.value, DeliveryState.SENDING.value)), other.c.noted != "")
+    # A later delivery must not be begun over one whose end nobody knows yet; its own noted it carries on itself.
+    hers = and_(begun, _D.noted == "")
+    return exists().where(other.c.target == _D.target, other.c.id != _D.id, or_(sent, hers))
 
 
 def _held(held: Claim) -> ColumnElement[bool]:
@@ -188,6 +202,7 @@ def _read_claim(connection: Connection, words: Words, delivery: DeliveryId) -> C
         jti=record.jti,
         occurred_at=record.occurred_at,
         alarm=record.reason if record.kind is RecordKind.ALARM else "",
+        noted=row.noted,
     )
 
 

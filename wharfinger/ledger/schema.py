@@ -245,6 +245,8 @@ deliveries = Table(
     _number("attempts"),
     _number("lease_until"),
     _number("fence"),
+    # What its target began and must find again, JSON; while there is any, the target begins nothing else.
+    _text("noted"),
     Index("deliveries_due", "state", "due_at"),
     Index("deliveries_target", "target", "state", "seq"),
     Index("deliveries_seq", "seq"),

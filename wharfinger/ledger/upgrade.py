@@ -9,9 +9,9 @@ from sqlalchemy import Connection, inspect, text
 
 from wharfinger.ledger.errors import LedgerMisuse
 
-CURRENT: Final = "0001"
+CURRENT: Final = "0002"
 """The revision of ``migrations/versions`` that this version writes."""
-KNOWN: Final = ("0001",)
+KNOWN: Final = ("0001", "0002")
 """Every revision there was, oldest first."""
 MOVED: Final = "moved"
 """Instead of a revision: all of it is in another database now, and nothing may be added here."""

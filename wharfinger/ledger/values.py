@@ -112,6 +112,8 @@ class Claim:
     jti: str
     occurred_at: int
     alarm: str = ""
+    noted: str = ""
+    """What its target began, as ``outbox.note`` keeps it."""
 
 
 @dataclass(frozen=True, slots=True)

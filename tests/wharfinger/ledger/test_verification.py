@@ -853,6 +853,7 @@ NOT_COMMITTED = {
     "deliveries.due_at": "operation",
     "deliveries.attempts": "operation",
     "deliveries.lease_until": "operation",
+    "deliveries.noted": "operation: what a target began; the outcome is in the log",
     "attempts.delivery": "operation; the outcome is in the log",
     "attempts.attempt": "operation",
     "attempts.started_at": "operation",

@@ -11,6 +11,7 @@ from standardwebhooks.webhooks import Webhook
 
 from tests.servers import Heard, Peer, Reply, answering, saying
 from tests.workers.fakes import RecordingTarget
+from tests.workers.leases import Holding
 from wharfinger.ledger.errors import LeaseLost
 from wharfinger.runtime.settings import Secret, WebhookTarget
 from workers.adapters.webhook import WebhookSender
@@ -36,20 +37,6 @@ ORDER = Order(
     pushed_at_ms=1_795_477_894_123,
     attempt=1,
 )
-
-
-@dataclass
-class Holding:
-    """A lease, held until it is lost."""
-
-    renewed: int = 0
-    lost: bool = False
-
-    def renew(self) -> None:
-        """Hold on."""
-        if self.lost:
-            raise LeaseLost("taken over")
-        self.renewed += 1
 
 
 def sender(url: str, *secrets: bytes, allow: tuple[object, ...] = LOOPBACK, timeout_s: float = 10) -> WebhookSender:
