@@ -70,12 +70,12 @@ ELSEWHERE = {
     **dict.fromkeys(
         (
             f"wharfinger/runtime/configuration/{name}.py"
-            for name in ("deploy", "forward", "notifier", "server", "stores", "texts", "token", "users")
+            for name in ("targets/docker", "targets/foreign", "targets/reach", "targets/webhook", "deploy", "forward", "notifier", "server", "stores", "texts", "token", "users")
         ),
         "tests/wharfinger/runtime/test_configuration.py",
     ),
     **dict.fromkeys(
-        (f"wharfinger/runtime/settings/{name}.py" for name in ("auth", "notifier", "values", "workers")),
+        (f"wharfinger/runtime/settings/{name}.py" for name in ("auth", "notifier", "targets", "values", "workers")),
         "tests/wharfinger/runtime/test_settings.py",
     ),
     # The ledger is one thing: its parts are proved together, in a real file.

@@ -1,0 +1,98 @@
+"""What each kind of target is told: where it is, what it needs to be let in, and what is to be sent."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import Final
+
+from wharfinger.runtime.settings.values import Network, Secret, TlsPair
+
+FOLLOWED_S: Final = 3_600.0
+"""How long the end of what was begun is waited for, unless the target says otherwise."""
+ROLLOUT_S: Final = 600.0
+"""The same for what replaces containers, where the time is a health check's and not a pipeline's."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reach:
+    """An outside URL and how it is reached.
+
+    ``allow``: private networks it may be in, and all that ``http:`` may go to. ``ca_file`` None: the system's; ``pair``: what
+    we show it.
+    """
+
+    url: str
+    allow: tuple[Network, ...] = ()
+    ca_file: Path | None = None
+    pair: TlsPair | None = None
+
+
+class Signature(StrEnum):
+    """How a webhook proves whose it is."""
+
+    STANDARD = "standard"
+    GITHUB = "github"
+
+
+class WebhookForm(StrEnum):
+    """What a webhook's body is."""
+
+    STANDARD = "standard"
+    CLOUDEVENTS_BINARY = "cloudevents-binary"
+    CLOUDEVENTS_STRUCTURED = "cloudevents-structured"
+
+
+class Method(StrEnum):
+    """By which method a webhook is sent."""
+
+    POST = "POST"
+    PUT = "PUT"
+    PATCH = "PATCH"
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """A body of one's own. ``text`` has ``{{name}}`` for the fields of a push; JSON is escaped as such."""
+
+    text: str
+    content_type: str
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookTarget:
+    """A receiver of signed webhooks. ``secrets``: each signs, or the first alone where there is room for one signature."""
+
+    name: str
+    reach: Reach
+    secrets: tuple[Secret, ...]
+    line: int
+    signature: Signature = Signature.STANDARD
+    form: WebhookForm = WebhookForm.STANDARD
+    body: Template | None = None
+    method: Method = Method.POST
+    headers: Mapping[str, Secret] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class DockerTarget:
+    """A container of one Docker Engine. ``host``: ``unix:///path`` or ``tcp://host:port``."""
+
+    name: str
+    host: str
+    container: str
+    health_timeout_s: float
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
+class ForeignTarget:
+    """A target of a kind that another package adds. ``settings``: whatever its reader made."""
+
+    name: str
+    kind: str
+    settings: object
+    line: int
+
+
+Target = WebhookTarget | DockerTarget | ForeignTarget
