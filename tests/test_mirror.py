@@ -70,7 +70,7 @@ ELSEWHERE = {
     **dict.fromkeys(
         (
             f"wharfinger/runtime/configuration/{name}.py"
-            for name in ("targets/docker", "targets/foreign", "targets/reach", "targets/webhook", "deploy", "forward", "notifier", "server", "stores", "texts", "token", "users")
+            for name in ("targets/ci", "targets/docker", "targets/foreign", "targets/reach", "targets/webhook", "deploy", "forward", "notifier", "server", "stores", "texts", "token", "users")
         ),
         "tests/wharfinger/runtime/test_configuration.py",
     ),

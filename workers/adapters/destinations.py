@@ -3,12 +3,37 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
+from urllib.parse import urlsplit
 
 from wharfinger.runtime.configuration.targets.foreign import foreign_kind
-from wharfinger.runtime.settings import DockerTarget, ForeignTarget, Source, WebhookTarget, WorkerSettings
+from wharfinger.runtime.settings import (
+    ArgoCDTarget,
+    DockerTarget,
+    DroneTarget,
+    FluxTarget,
+    ForeignTarget,
+    GitHubTarget,
+    GitLabTarget,
+    JenkinsTarget,
+    Reach,
+    Source,
+    WebhookTarget,
+    WoodpeckerTarget,
+    WorkerSettings,
+)
+from workers.adapters.conversing import Conversing
 from workers.adapters.docker_engine import DockerEngine
+from workers.adapters.guarded import reached
 from workers.adapters.webhook import WebhookSender
+from workers.decide.conversation import Talk
 from workers.decide.order import Order, Retry, Sent
+from workers.decide.targets.argocd import ArgoCD
+from workers.decide.targets.drone import Drone
+from workers.decide.targets.flux import Flux
+from workers.decide.targets.github import GitHub
+from workers.decide.targets.gitlab import GitLab
+from workers.decide.targets.jenkins import Jenkins
+from workers.decide.targets.woodpecker import Woodpecker
 from workers.ports import Destination, Lease, Target
 
 Sources = Mapping[str, Source]
@@ -73,9 +98,26 @@ def _missing(why: str) -> Made:
     return Made(_Missing(why), knows_what_runs=True)
 
 
+def _spoken_to(talk: Callable[[Any], Talk]) -> Callable[[Any, Sources], Made]:
+    """A kind that is reached by a URL and spoken to; the other side says itself what a repeated digest means there."""
+
+    def made(settings: Any, _sources: Sources) -> Made:
+        reach: Reach = settings.reach
+        return Made(Conversing(talk(settings), lambda: reached(reach), urlsplit(reach.url).netloc))
+
+    return made
+
+
 KINDS: Final[Mapping[type, Callable[[Any, Sources], Made]]] = {
     WebhookTarget: _webhook,
     DockerTarget: _docker,
+    GitHubTarget: _spoken_to(GitHub),
+    GitLabTarget: _spoken_to(GitLab),
+    JenkinsTarget: _spoken_to(Jenkins),
+    WoodpeckerTarget: _spoken_to(Woodpecker),
+    DroneTarget: _spoken_to(Drone),
+    ArgoCDTarget: _spoken_to(ArgoCD),
+    FluxTarget: _spoken_to(Flux),
     ForeignTarget: _foreign,
 }
 

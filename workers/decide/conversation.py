@@ -12,13 +12,14 @@ from typing import Any, Final, Protocol
 
 from wharfinger.runtime.settings import Secret
 from workers.decide.order import Failed, Order, Retry, Sent, Waiting
-from workers.decide.webhook import meaning
+from workers.decide.webhook import meaning, retry_after
 
 LOOK_S: Final = 5.0
 """Between two looks at what was begun."""
 APPEARS_S: Final = 60
 """So long after a lost answer what was begun may still be on its way into a list."""
 MAX_SAID: Final = 300
+_FORBIDDEN: Final = 403
 _GONE: Final = 410
 _SERVER_ERROR: Final = 500
 
@@ -121,6 +122,9 @@ def refusal(heard: Heard, *, now_s: int) -> Retry | Failed:
     """What an answer that is no success means, or one that cannot be read, with what the peer said."""
     text = said(heard)
     why = f": {text}" if text else ""
+    if heard.status == _FORBIDDEN and ("retry-after" in heard.headers or heard.headers.get("x-ratelimit-remaining") == "0"):
+        # As GitHub says that there were too many requests.
+        return Retry(f"answered {heard.status}{why}", _asked_to_wait(heard, now_s=now_s))
     match meaning(heard.status, heard.headers, now_s=now_s):
         case Retry(reason, after_s):
             return Retry(reason + why, after_s)
@@ -128,6 +132,12 @@ def refusal(heard: Heard, *, now_s: int) -> Retry | Failed:
             return Failed(reason + why)
         case _:
             return Failed(f"answered {heard.status}" + (why or ", and not what is documented"))
+
+
+def _asked_to_wait(heard: Heard, *, now_s: int) -> float | None:
+    asked = retry_after(heard.headers.get("retry-after", ""), now_s=now_s)
+    reset = heard.headers.get("x-ratelimit-reset", "")
+    return max(0.0, int(reset[:12]) - now_s) if asked is None and reset.isascii() and reset.isdigit() else asked
 
 
 def unanswered(reply: Reply, *, now_s: int) -> Sent:

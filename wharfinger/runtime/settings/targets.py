@@ -85,6 +85,106 @@ class DockerTarget:
     line: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GitHubTarget:
+    """A workflow of a repository; without ``workflow`` whichever listens to ``event_type``. ``inputs``: texts with fields."""
+
+    name: str
+    reach: Reach
+    token: Secret
+    repository: str
+    workflow: str
+    ref: str
+    event_type: str
+    inputs: Mapping[str, str]
+    follow: bool
+    timeout_s: float
+    line: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GitLabTarget:
+    """A pipeline of a project, by a trigger token. ``read_token``: for following it; None: it is not followed."""
+
+    name: str
+    reach: Reach
+    token: Secret
+    read_token: Secret | None
+    project: str
+    ref: str
+    variables: Mapping[str, str]
+    inputs: Mapping[str, str]
+    timeout_s: float
+    line: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JenkinsTarget:
+    """A job with parameters. ``job``: its full name, folders first."""
+
+    name: str
+    reach: Reach
+    user: str
+    token: Secret
+    job: str
+    parameters: Mapping[str, str]
+    timeout_s: float
+    line: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WoodpeckerTarget:
+    """A manual pipeline of a repository, by its number."""
+
+    name: str
+    reach: Reach
+    token: Secret
+    repository: str
+    branch: str
+    variables: Mapping[str, str]
+    timeout_s: float
+    line: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DroneTarget:
+    """A custom build of a repository. ``branch`` empty: its own."""
+
+    name: str
+    reach: Reach
+    token: Secret
+    repository: str
+    branch: str
+    parameters: Mapping[str, str]
+    timeout_s: float
+    line: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ArgoCDTarget:
+    """A sync of an application. ``namespace``, ``revision`` empty: its own."""
+
+    name: str
+    reach: Reach
+    token: Secret
+    application: str
+    namespace: str
+    revision: str
+    prune: bool
+    timeout_s: float
+    line: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FluxTarget:
+    """A receiver of type generic-hmac."""
+
+    name: str
+    reach: Reach
+    secret: Secret
+    line: int
+
+
 @dataclass(frozen=True, slots=True)
 class ForeignTarget:
     """A target of a kind that another package adds. ``settings``: whatever its reader made."""
@@ -95,4 +195,15 @@ class ForeignTarget:
     line: int
 
 
-Target = WebhookTarget | DockerTarget | ForeignTarget
+Target = (
+    WebhookTarget
+    | DockerTarget
+    | GitHubTarget
+    | GitLabTarget
+    | JenkinsTarget
+    | WoodpeckerTarget
+    | DroneTarget
+    | ArgoCDTarget
+    | FluxTarget
+    | ForeignTarget
+)

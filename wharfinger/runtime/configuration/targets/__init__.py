@@ -3,6 +3,15 @@
 from collections.abc import Callable, Mapping
 from typing import Final
 
+from wharfinger.runtime.configuration.targets.ci import (
+    read_argocd,
+    read_drone,
+    read_flux,
+    read_github,
+    read_gitlab,
+    read_jenkins,
+    read_woodpecker,
+)
 from wharfinger.runtime.configuration.targets.docker import read_docker
 from wharfinger.runtime.configuration.targets.foreign import read_foreign
 from wharfinger.runtime.configuration.targets.webhook import read_webhook
@@ -13,6 +22,13 @@ from wharfinger.runtime.yaml_nodes import Section
 KINDS: Final[Mapping[str, Callable[[str, Section], Target | None]]] = {
     "webhook": read_webhook,
     "docker": read_docker,
+    "github": read_github,
+    "gitlab": read_gitlab,
+    "jenkins": read_jenkins,
+    "woodpecker": read_woodpecker,
+    "drone": read_drone,
+    "argocd": read_argocd,
+    "flux": read_flux,
 }
 """What stands behind ``type:``."""
 
