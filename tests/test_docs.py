@@ -217,6 +217,16 @@ def test_commands_that_the_readme_names_exist() -> None:
     assert named - set(COMMANDS) - {"is", "stands", "beside"} == set()
 
 
+SHOWN = {
+    "kubeconfig": """
+contexts: [{name: prod, context: {cluster: c, user: u}}]
+clusters: [{name: c, cluster: {server: "https://k:6443"}}]
+users: [{name: u, user: {token: t}}]
+"""
+}
+"""What stands in files that examples name, where that is looked at."""
+
+
 def targets_shown() -> dict[str, list[str]]:
     """The configurations that docs/targets.md shows, by their section."""
     page = (ROOT / "docs/targets.md").read_text()
@@ -233,9 +243,9 @@ def test_every_kind_of_target_is_shown(tmp_path: Path, kind: str) -> None:
         folder = tmp_path / str(number)
         file = house(folder) / "wharfinger.yml"
         (folder / "hook.secret").write_text(f"whsec_{'QUFB' * 8}\n")
-        for name in re.findall(r"[\w_]+(?:_file|certificate|key|kubeconfig): ([\w./-]+)", example):
+        for name in re.findall(r"[\w_]*(?:_file|certificate|key|kubeconfig): ([\w./-]+)", example):
             if name != "hook.secret":
-                (folder / name).write_text("a-token-of-many-letters\n")
+                (folder / name).write_text(SHOWN.get(name, "a-token-of-many-letters\n"))
                 (folder / name).chmod(0o600)
         written = re.sub(r"^deploy:\n(?:^[ ].*\n)+", "", file.read_text(), flags=re.MULTILINE)
         file.write_text(f"{written}\n{example}")

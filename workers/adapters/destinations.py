@@ -15,6 +15,7 @@ from wharfinger.runtime.settings import (
     GitHubTarget,
     GitLabTarget,
     JenkinsTarget,
+    KubernetesTarget,
     Reach,
     Source,
     WebhookTarget,
@@ -24,6 +25,7 @@ from wharfinger.runtime.settings import (
 from workers.adapters.conversing import Conversing
 from workers.adapters.docker_engine import DockerEngine
 from workers.adapters.guarded import reached
+from workers.adapters.kubernetes import KubernetesRollout
 from workers.adapters.webhook import WebhookSender
 from workers.decide.conversation import Talk
 from workers.decide.order import Order, Retry, Sent
@@ -67,6 +69,10 @@ def _webhook(settings: WebhookTarget, _sources: Sources) -> Made:
 
 def _docker(settings: DockerTarget, sources: Sources) -> Made:
     return Made(DockerEngine(settings, sources), runs_one=True, knows_what_runs=True)
+
+
+def _kubernetes(settings: KubernetesTarget, _sources: Sources) -> Made:
+    return Made(KubernetesRollout(settings), runs_one=True, knows_what_runs=True)
 
 
 def _foreign(settings: ForeignTarget, _sources: Sources) -> Made:
@@ -118,6 +124,7 @@ KINDS: Final[Mapping[type, Callable[[Any, Sources], Made]]] = {
     DroneTarget: _spoken_to(Drone),
     ArgoCDTarget: _spoken_to(ArgoCD),
     FluxTarget: _spoken_to(Flux),
+    KubernetesTarget: _kubernetes,
     ForeignTarget: _foreign,
 }
 

@@ -20,6 +20,7 @@ APPEARS_S: Final = 60
 """So long after a lost answer what was begun may still be on its way into a list."""
 MAX_SAID: Final = 300
 _FORBIDDEN: Final = 403
+_CONFLICT: Final = 409
 _GONE: Final = 410
 _SERVER_ERROR: Final = 500
 
@@ -125,6 +126,9 @@ def refusal(heard: Heard, *, now_s: int) -> Retry | Failed:
     if heard.status == _FORBIDDEN and ("retry-after" in heard.headers or heard.headers.get("x-ratelimit-remaining") == "0"):
         # As GitHub says that there were too many requests.
         return Retry(f"answered {heard.status}{why}", _asked_to_wait(heard, now_s=now_s))
+    if heard.status == _CONFLICT:
+        # Somebody changed the same thing meanwhile, or something is under way with it.
+        return Retry(f"answered {heard.status}{why}")
     match meaning(heard.status, heard.headers, now_s=now_s):
         case Retry(reason, after_s):
             return Retry(reason + why, after_s)

@@ -111,6 +111,7 @@ def test_what_peers_say(body: bytes, expected: str) -> None:
         (Heard(410), Failed("answered 410, and not what is documented")),
         (Heard(410, {}, b'{"message": "gone"}'), Failed("answered 410: gone")),
         (Heard(200), Failed("answered 200, and not what is documented")),
+        (Heard(409, {}, b'{"message": "the object has been modified"}'), Retry("answered 409: the object has been modified")),
         (Heard(401, {}, b'{"error": "bad token"}'), Failed("answered 401: bad token")),
         (Heard(503, {"retry-after": "5"}, b'{"message": "later"}'), Retry("answered 503: later", 5.0)),
     ],

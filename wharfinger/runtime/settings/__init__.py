@@ -38,6 +38,7 @@ from wharfinger.runtime.settings.targets import (
     GitHubTarget,
     GitLabTarget,
     JenkinsTarget,
+    KubernetesTarget,
     Method,
     Reach,
     Signature,
@@ -46,6 +47,7 @@ from wharfinger.runtime.settings.targets import (
     WebhookForm,
     WebhookTarget,
     WoodpeckerTarget,
+    Workload,
 )
 from wharfinger.runtime.settings.values import Address, Network, Secret, TlsPair
 from wharfinger.runtime.settings.workers import (
@@ -101,6 +103,7 @@ __all__ = [
     "GitLabTarget",
     "JenkinsTarget",
     "KeyIdForm",
+    "KubernetesTarget",
     "LogSettings",
     "Match",
     "Method",
@@ -134,5 +137,6 @@ __all__ = [
     "Witness",
     "WoodpeckerTarget",
     "WorkerSettings",
+    "Workload",
     "X5c",
 ]

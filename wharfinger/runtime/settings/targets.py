@@ -185,6 +185,34 @@ class FluxTarget:
     line: int
 
 
+class Workload(StrEnum):
+    """What of Kubernetes is rolled out."""
+
+    DEPLOYMENT = "deployment"
+    STATEFULSET = "statefulset"
+    DAEMONSET = "daemonset"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KubernetesTarget:
+    """A workload of a cluster. ``container`` empty: its only one.
+
+    ``kubeconfig`` None: the cluster this runs in, whose API is at ``server``; ``context`` empty: the current one.
+    """
+
+    name: str
+    kind: Workload
+    namespace: str
+    workload: str
+    container: str
+    kubeconfig: Path | None
+    context: str
+    server: str
+    allow: tuple[Network, ...]
+    timeout_s: float
+    line: int
+
+
 @dataclass(frozen=True, slots=True)
 class ForeignTarget:
     """A target of a kind that another package adds. ``settings``: whatever its reader made."""
@@ -205,5 +233,6 @@ Target = (
     | DroneTarget
     | ArgoCDTarget
     | FluxTarget
+    | KubernetesTarget
     | ForeignTarget
 )

@@ -1,5 +1,6 @@
 """Targets in the configuration: what each kind reads, and every fault of theirs with its remedy."""
 
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,16 @@ from wharfinger.runtime.configuration import load
 from wharfinger.runtime.configuration.targets import KINDS
 
 ENVIRON = {"TOKEN": "t0ken-of-the-environment"}
+POD = {"KUBERNETES_SERVICE_HOST": "10.96.0.1", "KUBERNETES_SERVICE_PORT": "443"}
+KUBECONFIG = """
+current-context: prod
+contexts: [{name: prod, context: {cluster: c, user: u}}, {name: eks, context: {cluster: c, user: plugin}}]
+clusters: [{name: c, cluster: {server: "https://k:6443"}}]
+users: [{name: u, user: {token: s3cret}}, {name: plugin, user: {exec: {command: aws}}}]
+"""
 FILES = {
     "ci.token": b"t0ken-of-a-file\n", "two.token": b"s3cret and more\n", "long.secret": b"a secret of many letters", "short.secret": b"s3cret",
-    "ca.crt": b"c", "own.crt": b"c", "own.key": b"k",
+    "kubeconfig": KUBECONFIG.encode(), "ca.crt": b"c", "own.crt": b"c", "own.key": b"k",
 }  # fmt: skip
 
 
@@ -28,13 +36,15 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def loaded(folder: Path, target: str) -> tuple[typed.Target | None, list[tuple[str, str, str]]]:
+def loaded(
+    folder: Path, target: str, environ: dict[str, str] | None = None
+) -> tuple[typed.Target | None, list[tuple[str, str, str]]]:
     """One target as it is read, and what is wrong with it: key, problem and remedy."""
     file = folder / "wharfinger.yml"
     whole = file.read_text() + f"\ndeploy:\n  targets:\n    t: {{{target}}}\n"
     line = whole.count("\n")
     (folder / "target.yml").write_text(whole)
-    found = load(folder / "target.yml", data=folder, environ=ENVIRON)
+    found = load(folder / "target.yml", data=folder, environ=environ or ENVIRON)
     told = [one for one in found.found if one.key.startswith("deploy")]
     assert all(one.line == line for one in told)
     targets = found.settings.workers.deploy.targets if found.settings else ()
@@ -51,6 +61,7 @@ NEEDED = {
     "drone": "url: https://h, token_file: ci.token, repository: shop/infra",
     "argocd": "url: https://h, token_file: ci.token, application: shop",
     "flux": "url: https://h/hook/abc, secret_file: long.secret",
+    "kubernetes": "workload: cart, kubeconfig: kubeconfig",
 }
 """What each kind cannot do without."""
 MISSING = {
@@ -61,6 +72,7 @@ MISSING = {
     "drone": ["repository", "token_file", "url"],
     "argocd": ["application", "token_file", "url"],
     "flux": ["secret_file", "url"],
+    "kubernetes": ["workload"],
 }
 
 
@@ -89,7 +101,7 @@ def test_what_is_missing(folder: Path, kind: str) -> None:
     """All of it is told at once."""
     _, faults = loaded(folder, f"type: {kind}")
     assert sorted(key for key, problem, _ in faults if problem == "is missing") == MISSING[kind]
-    assert len(faults) == len(MISSING[kind]) + (kind == "jenkins")
+    assert len(faults) == len(MISSING[kind]) + (kind in {"jenkins", "kubernetes"})
 
 
 UPPER = {"IMAGE": "{{image}}", "TAG": "{{tag}}", "DIGEST": "{{digest}}", "WHARFINGER_DELIVERY": "{{delivery_id}}"}
@@ -122,6 +134,10 @@ HOUR: Any = {"name": "t", "timeout_s": 3_600.0}
         (of("drone"), typed.DroneTarget(**HOUR, reach=H, token=TOKEN, repository="shop/infra", branch="", parameters=UPPER, line=0)),
         (of("argocd", "prune: true"), typed.ArgoCDTarget(**HOUR, reach=H, token=TOKEN, application="shop", namespace="", revision="", prune=True, line=0)),
         (of("flux"), typed.FluxTarget(name="t", reach=typed.Reach(url="https://h/hook/abc"), secret=typed.Secret(b"a secret of many letters"), line=0)),
+        (of("kubernetes", "kind: statefulset, namespace: shop, container: web, context: prod, timeout: 5m, allow: [10.0.0.0/8]"), typed.KubernetesTarget(
+            name="t", kind=typed.Workload.STATEFULSET, namespace="shop", workload="cart", container="web", kubeconfig=None, context="prod", server="",
+            allow=(ip_network("10.0.0.0/8"),), timeout_s=300.0, line=0,
+        )),
         (of("drone", "ca_file: ca.crt, certificate: own.crt, key: own.key, allow: [10.0.0.7]").replace("https", "http"), None),
     ],
 )  # fmt: skip
@@ -136,8 +152,9 @@ def test_what_is_read(folder: Path, target: str, expected: typed.Target | None) 
         assert [str(one) for one in reach.allow] == ["10.0.0.7/32"]
         assert (reach.ca_file, reach.pair) == (folder / "ca.crt", typed.TlsPair(folder / "own.crt", folder / "own.key"))
         return
-    shown = {name: getattr(found, name) for name in type(found).__dataclass_fields__ if name != "line"}
-    assert shown == {name: getattr(expected, name) for name in type(expected).__dataclass_fields__ if name != "line"}
+    apart = {"line", "kubeconfig"}
+    shown = {name: getattr(found, name) for name in type(found).__dataclass_fields__ if name not in apart}
+    assert shown == {name: getattr(expected, name) for name in type(expected).__dataclass_fields__ if name not in apart}
 
 
 FIELD = "write {{digest}} or another field of docs/targets.md"
@@ -190,6 +207,20 @@ ADD_ID = "add one, like WHARFINGER_DELIVERY: '{{delivery_id}}'"
         (of("drone").replace("shop/infra", "infra"), [("repository", "'infra' is no NAMESPACE/NAME", "write it as in Drone's URL")]),
         (of("argocd").replace("application: shop", "application: Shop"), [("application", "'Shop' is no name of an application", "write it as `argocd app list` does")]),
         (of("flux").replace("long.secret", "short.secret"), [("secret_file", "holds a secret of less than 16 characters", "make one with `openssl rand -hex 32`")]),
+        (of("kubernetes", "kind: pod"), [("kind", "'pod' is not known", "write one of deployment, statefulset, daemonset")]),
+        *[
+            (of("kubernetes", f"{key}: Cart_1"), [(key, "'Cart_1' is no name of Kubernetes", "write it as `kubectl get` shows it")])
+            for key in ("namespace", "container")
+        ],
+        (of("kubernetes", "context: none"), [("kubeconfig", "cannot be used: it has no context 'none'", "correct it, or name another context")]),
+        (of("kubernetes", "context: eks"), [(
+            "kubeconfig", "cannot be used: its user gets credentials from a plugin (exec), a program that is not run here: make a service account with a token of its own",
+            "correct it, or name another context",
+        )]),
+        ("type: kubernetes, workload: cart, context: prod", [
+            ("context", "is of a kubeconfig, and none is named", "name it, or leave the context out"),
+            ("kubeconfig", "is missing, and this is no pod of a cluster", "name a kubeconfig"),
+        ]),
         ("type: syslog", [("type", "'syslog' is no type of target", f"use {', '.join(list(KINDS)[:-1])} or {list(KINDS)[-1]}, or install the package that adds it")]),
     ],
 )  # fmt: skip
@@ -198,3 +229,18 @@ def test_faults(folder: Path, target: str, faults: list[tuple[str, str, str]]) -
     _, found = loaded(folder, target)
     assert found == faults
     assert "s3cret" not in repr(found)
+
+
+def test_in_a_pod(folder: Path) -> None:
+    """Without a kubeconfig it is the cluster that this runs in, which tells where it is."""
+    for host, server in (("10.96.0.1", "https://10.96.0.1:443"), ("fd00::1", "https://[fd00::1]:443")):
+        target, faults = loaded(folder, "type: kubernetes, workload: cart", POD | {"KUBERNETES_SERVICE_HOST": host})
+        assert faults == []
+        assert isinstance(target, typed.KubernetesTarget)
+        assert (target.server, target.kubeconfig, target.namespace, target.timeout_s) == (server, None, "default", 600.0)
+
+
+def test_two_targets_of_one_workload(folder: Path) -> None:
+    """They would change it at once, also where each has a container of its own."""
+    _, faults = loaded(folder, f"{of('kubernetes')}}}\n    u: {{{of('kubernetes', 'container: log')}")
+    assert faults == [("deploy.targets.u.workload", "is what target t replaces already", "name one target in both rules")]

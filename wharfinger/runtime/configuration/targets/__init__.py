@@ -14,9 +14,10 @@ from wharfinger.runtime.configuration.targets.ci import (
 )
 from wharfinger.runtime.configuration.targets.docker import read_docker
 from wharfinger.runtime.configuration.targets.foreign import read_foreign
+from wharfinger.runtime.configuration.targets.kubernetes import read_kubernetes
 from wharfinger.runtime.configuration.targets.webhook import read_webhook
 from wharfinger.runtime.configuration.texts import NAME
-from wharfinger.runtime.settings import DockerTarget, Target
+from wharfinger.runtime.settings import DockerTarget, KubernetesTarget, Target
 from wharfinger.runtime.yaml_nodes import Section
 
 KINDS: Final[Mapping[str, Callable[[str, Section], Target | None]]] = {
@@ -29,6 +30,7 @@ KINDS: Final[Mapping[str, Callable[[str, Section], Target | None]]] = {
     "drone": read_drone,
     "argocd": read_argocd,
     "flux": read_flux,
+    "kubernetes": read_kubernetes,
 }
 """What stands behind ``type:``."""
 
@@ -77,5 +79,9 @@ def _place(target: Target) -> tuple[str, tuple[str, ...]]:
     match target:
         case DockerTarget(_, host, container):
             return "container", ("docker", host, container)
+        case KubernetesTarget():
+            one = target
+            where = (str(one.kubeconfig), one.context, one.kind.value, one.namespace, one.workload)
+            return "workload", ("kubernetes", *where)
         case _:
             return "", ()
