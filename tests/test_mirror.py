@@ -36,6 +36,7 @@ ELSEWHERE = {
     "wharfinger/runtime/watching.py": "tests/real/test_reload.py",
     "workers/adapters/docker_engine.py": "tests/real/test_docker_target.py",
     "workers/adapters/kubernetes.py": "tests/real/test_kubernetes_target.py",
+    "workers/adapters/swarm.py": "tests/real/test_swarm_target.py",
     # What only joins others, or is only read through others.
     "authsvc/adapters/static_users.py": "tests/authsvc/test_issue.py",
     "authsvc/shadow/compare.py": "tests/real/test_shadow.py",

@@ -18,6 +18,7 @@ from wharfinger.runtime.settings import (
     KubernetesTarget,
     Reach,
     Source,
+    SwarmTarget,
     WebhookTarget,
     WoodpeckerTarget,
     WorkerSettings,
@@ -26,6 +27,7 @@ from workers.adapters.conversing import Conversing
 from workers.adapters.docker_engine import DockerEngine
 from workers.adapters.guarded import reached
 from workers.adapters.kubernetes import KubernetesRollout
+from workers.adapters.swarm import SwarmService
 from workers.adapters.webhook import WebhookSender
 from workers.decide.conversation import Talk
 from workers.decide.order import Order, Retry, Sent
@@ -69,6 +71,10 @@ def _webhook(settings: WebhookTarget, _sources: Sources) -> Made:
 
 def _docker(settings: DockerTarget, sources: Sources) -> Made:
     return Made(DockerEngine(settings, sources), runs_one=True, knows_what_runs=True)
+
+
+def _swarm(settings: SwarmTarget, sources: Sources) -> Made:
+    return Made(SwarmService(settings, sources), runs_one=True, knows_what_runs=True)
 
 
 def _kubernetes(settings: KubernetesTarget, _sources: Sources) -> Made:
@@ -125,6 +131,7 @@ KINDS: Final[Mapping[type, Callable[[Any, Sources], Made]]] = {
     ArgoCDTarget: _spoken_to(ArgoCD),
     FluxTarget: _spoken_to(Flux),
     KubernetesTarget: _kubernetes,
+    SwarmTarget: _swarm,
     ForeignTarget: _foreign,
 }
 

@@ -76,13 +76,14 @@ class Talk(Protocol):
         """What must never stand in a reason, though a peer may repeat it."""
 
 
-def starting(ask: Ask, *, now_s: int, what: str = "") -> Generator[Ask | Keep, Reply, Heard | Sent]:
+def starting(ask: Ask, *, now_s: int, what: str = "", never: str = "") -> Generator[Ask | Keep, Reply, Heard | Sent]:
     """Ask for what must not be begun twice. An answer 2xx; or what became of the order, and what was kept says whether to look.
 
     Args:
         ask: the request.
         now_s: kept as the time it was asked for.
         what: kept beside it.
+        never: what a peer says, whatever its status, when for certain nothing began and it may be asked for again.
     """
     yield Keep({"asked": str(now_s)} | ({"what": what} if what else {}))
     reply = yield ask
@@ -91,6 +92,9 @@ def starting(ask: Ask, *, now_s: int, what: str = "") -> Generator[Ask | Keep, R
             return Waiting(f"{reply.reason}; whether it began is looked up", LOOK_S)
         yield Keep({})
         return Retry(reply.reason)
+    if never and never in said(reply):
+        yield Keep({})
+        return Retry(f"answered {reply.status}: {said(reply)}")
     if reply.status >= _SERVER_ERROR:
         # Whatever stands before the real one may have lost its answer.
         return Waiting(f"{refusal(reply, now_s=now_s).reason}; whether it began is looked up", LOOK_S)

@@ -67,6 +67,13 @@ def test_beginning(reply: Reply, expected: object, forgotten: bool) -> None:  # 
     assert came == expected
 
 
+def test_a_peer_that_says_that_nothing_began() -> None:
+    """Is believed, whatever its status."""
+    talk = starting(POST, now_s=NOW, never="out of sequence")
+    answer = Heard(500, {}, b'{"message": "update out of sequence"}')
+    assert played(talk, answer) == ([*ASKED, Keep({})], Retry("answered 500: update out of sequence"))
+
+
 def test_what_is_kept_beside() -> None:
     """More than the time, where it is needed to find it again."""
     steps, _ = started(Heard(200), what="x")

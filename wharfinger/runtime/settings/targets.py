@@ -213,6 +213,25 @@ class KubernetesTarget:
     line: int
 
 
+class UpdateOrder(StrEnum):
+    """Whether a new task runs before the old one ends."""
+
+    START_FIRST = "start-first"
+    STOP_FIRST = "stop-first"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SwarmTarget:
+    """A service of a swarm. ``host``: a manager's Engine, ``unix:///path`` or ``tcp://host:port``."""
+
+    name: str
+    host: str
+    service: str
+    order: UpdateOrder
+    timeout_s: float
+    line: int
+
+
 @dataclass(frozen=True, slots=True)
 class ForeignTarget:
     """A target of a kind that another package adds. ``settings``: whatever its reader made."""
@@ -234,5 +253,6 @@ Target = (
     | ArgoCDTarget
     | FluxTarget
     | KubernetesTarget
+    | SwarmTarget
     | ForeignTarget
 )

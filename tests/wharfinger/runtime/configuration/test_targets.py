@@ -62,6 +62,7 @@ NEEDED = {
     "argocd": "url: https://h, token_file: ci.token, application: shop",
     "flux": "url: https://h/hook/abc, secret_file: long.secret",
     "kubernetes": "workload: cart, kubeconfig: kubeconfig",
+    "swarm": "service: shop_cart",
 }
 """What each kind cannot do without."""
 MISSING = {
@@ -73,6 +74,7 @@ MISSING = {
     "argocd": ["application", "token_file", "url"],
     "flux": ["secret_file", "url"],
     "kubernetes": ["workload"],
+    "swarm": ["service"],
 }
 
 
@@ -137,6 +139,9 @@ HOUR: Any = {"name": "t", "timeout_s": 3_600.0}
         (of("kubernetes", "kind: statefulset, namespace: shop, container: web, context: prod, timeout: 5m, allow: [10.0.0.0/8]"), typed.KubernetesTarget(
             name="t", kind=typed.Workload.STATEFULSET, namespace="shop", workload="cart", container="web", kubeconfig=None, context="prod", server="",
             allow=(ip_network("10.0.0.0/8"),), timeout_s=300.0, line=0,
+        )),
+        (of("swarm", "order: stop-first, host: 'unix:///run/d.sock'"), typed.SwarmTarget(
+            name="t", host="unix:///run/d.sock", service="shop_cart", order=typed.UpdateOrder.STOP_FIRST, timeout_s=600.0, line=0,
         )),
         (of("drone", "ca_file: ca.crt, certificate: own.crt, key: own.key, allow: [10.0.0.7]").replace("https", "http"), None),
     ],
@@ -207,6 +212,10 @@ ADD_ID = "add one, like WHARFINGER_DELIVERY: '{{delivery_id}}'"
         (of("drone").replace("shop/infra", "infra"), [("repository", "'infra' is no NAMESPACE/NAME", "write it as in Drone's URL")]),
         (of("argocd").replace("application: shop", "application: Shop"), [("application", "'Shop' is no name of an application", "write it as `argocd app list` does")]),
         (of("flux").replace("long.secret", "short.secret"), [("secret_file", "holds a secret of less than 16 characters", "make one with `openssl rand -hex 32`")]),
+        (of("swarm").replace("shop_cart", "shop/cart"), [("service", "'shop/cart' is no service's name", "write it as `docker service ls` shows it")]),
+        (of("swarm", "order: slowly"), [("order", "'slowly' is not known", "write one of start-first, stop-first")]),
+        (of("swarm", "host: 'ssh://h'"), [("host", "is no unix:///PATH or tcp://HOST:PORT", "write unix:///var/run/docker.sock or tcp://HOST:PORT")]),
+        (of("swarm", "tls: true"), [("tls", "is known, but not built yet", "remove it; it would be ignored, and is refused instead")]),
         (of("kubernetes", "kind: pod"), [("kind", "'pod' is not known", "write one of deployment, statefulset, daemonset")]),
         *[
             (of("kubernetes", f"{key}: Cart_1"), [(key, "'Cart_1' is no name of Kubernetes", "write it as `kubectl get` shows it")])

@@ -12,12 +12,12 @@ from wharfinger.runtime.configuration.targets.ci import (
     read_jenkins,
     read_woodpecker,
 )
-from wharfinger.runtime.configuration.targets.docker import read_docker
+from wharfinger.runtime.configuration.targets.docker import read_docker, read_swarm
 from wharfinger.runtime.configuration.targets.foreign import read_foreign
 from wharfinger.runtime.configuration.targets.kubernetes import read_kubernetes
 from wharfinger.runtime.configuration.targets.webhook import read_webhook
 from wharfinger.runtime.configuration.texts import NAME
-from wharfinger.runtime.settings import DockerTarget, KubernetesTarget, Target
+from wharfinger.runtime.settings import DockerTarget, KubernetesTarget, SwarmTarget, Target
 from wharfinger.runtime.yaml_nodes import Section
 
 KINDS: Final[Mapping[str, Callable[[str, Section], Target | None]]] = {
@@ -31,6 +31,7 @@ KINDS: Final[Mapping[str, Callable[[str, Section], Target | None]]] = {
     "argocd": read_argocd,
     "flux": read_flux,
     "kubernetes": read_kubernetes,
+    "swarm": read_swarm,
 }
 """What stands behind ``type:``."""
 
@@ -79,6 +80,8 @@ def _place(target: Target) -> tuple[str, tuple[str, ...]]:
     match target:
         case DockerTarget(_, host, container):
             return "container", ("docker", host, container)
+        case SwarmTarget():
+            return "service", ("swarm", target.host, target.service)
         case KubernetesTarget():
             one = target
             where = (str(one.kubeconfig), one.context, one.kind.value, one.namespace, one.workload)

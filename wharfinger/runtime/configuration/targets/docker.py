@@ -1,13 +1,14 @@
-"""``type: docker``: one container of a Docker Engine."""
+"""``type: docker``, one container of a Docker Engine, and ``type: swarm``, a service of a swarm."""
 
 import re
 from ipaddress import ip_address
 from typing import Final
 from urllib.parse import urlsplit
 
+from wharfinger.runtime.configuration.targets.reach import read_timeout
 from wharfinger.runtime.configuration.texts import parse_address, parse_base_url
 from wharfinger.runtime.durations import parse_duration
-from wharfinger.runtime.settings import DockerTarget
+from wharfinger.runtime.settings import ROLLOUT_S, DockerTarget, SwarmTarget, UpdateOrder
 from wharfinger.runtime.yaml_nodes import Section
 
 HEALTH_MAX_S: Final = 600
@@ -28,6 +29,20 @@ def read_docker(name: str, section: Section) -> DockerTarget | None:
         section.fault("health_timeout", problem, "write 10m or less")
     section.done(_LATER)
     return None if container is None else DockerTarget(name, host, container, timeout, section.line)
+
+
+def read_swarm(name: str, section: Section) -> SwarmTarget | None:
+    """``type: swarm``: a manager, a service, and how it is updated."""
+    host = read_engine(section)
+    service = section.text("service", required=True)
+    if service is not None and _CONTAINER.fullmatch(service) is None:
+        section.fault("service", f"{service!r} is no service's name", "write it as `docker service ls` shows it")
+    order = section.choice("order", UpdateOrder, UpdateOrder.START_FIRST)
+    timeout_s = read_timeout(section, ROLLOUT_S)
+    section.done(_LATER)
+    if service is None:
+        return None
+    return SwarmTarget(name=name, host=host, service=service, order=order, timeout_s=timeout_s, line=section.line)
 
 
 def read_engine(section: Section) -> str:
