@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from wharfinger.runtime.configuration.targets.foreign import foreign_kind
 from wharfinger.runtime.settings import (
     ArgoCDTarget,
+    CommandTarget,
     DockerTarget,
     DroneTarget,
     FluxTarget,
@@ -23,6 +24,7 @@ from wharfinger.runtime.settings import (
     WoodpeckerTarget,
     WorkerSettings,
 )
+from workers.adapters.command import CommandRunner
 from workers.adapters.conversing import Conversing
 from workers.adapters.docker_engine import DockerEngine
 from workers.adapters.guarded import reached
@@ -71,6 +73,10 @@ def _webhook(settings: WebhookTarget, _sources: Sources) -> Made:
 
 def _docker(settings: DockerTarget, sources: Sources) -> Made:
     return Made(DockerEngine(settings, sources), runs_one=True, knows_what_runs=True)
+
+
+def _command(settings: CommandTarget, _sources: Sources) -> Made:
+    return Made(CommandRunner(settings))
 
 
 def _swarm(settings: SwarmTarget, sources: Sources) -> Made:
@@ -132,6 +138,7 @@ KINDS: Final[Mapping[type, Callable[[Any, Sources], Made]]] = {
     FluxTarget: _spoken_to(Flux),
     KubernetesTarget: _kubernetes,
     SwarmTarget: _swarm,
+    CommandTarget: _command,
     ForeignTarget: _foreign,
 }
 

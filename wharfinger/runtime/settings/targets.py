@@ -232,6 +232,18 @@ class SwarmTarget:
     line: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommandTarget:
+    """A program on this machine. ``repeatable``: it may be run again for the same delivery, whatever it had done of it."""
+
+    name: str
+    program: tuple[str, ...]
+    environment: Mapping[str, Secret]
+    timeout_s: float
+    repeatable: bool
+    line: int
+
+
 @dataclass(frozen=True, slots=True)
 class ForeignTarget:
     """A target of a kind that another package adds. ``settings``: whatever its reader made."""
@@ -254,5 +266,6 @@ Target = (
     | FluxTarget
     | KubernetesTarget
     | SwarmTarget
+    | CommandTarget
     | ForeignTarget
 )

@@ -60,7 +60,8 @@ class GitHub:
         if not isinstance(heard, Heard):
             return heard
         if not self._settings.follow:
-            yield Keep({})
+            # Crash just after: it is known that it was accepted, and it is not asked for again.
+            yield Keep({"asked": str(now_s), "what": _ACCEPTED})
             return Delivered(_NOT_FOLLOWED)
         answer = content(heard)
         run = text_at(answer, "workflow_run_id")
@@ -72,6 +73,8 @@ class GitHub:
     def follow(self, order: Order, noted: Mapping[str, str], *, now_s: int) -> Conversation:
         """Look at the run."""
         if not self._settings.follow:
+            if noted.get("what") == _ACCEPTED:
+                return Delivered(_NOT_FOLLOWED)
             # Its answer was lost, so it is looked up all the same, once.
             found = yield from self._find(order, noted, now_s=now_s)
             if found == "":

@@ -27,7 +27,7 @@ from workers.decide.conversation import (
 )
 from workers.decide.fields import filled
 from workers.decide.order import Delivered, Failed, Order, Sent, Waiting
-from workers.decide.targets.following import Search, began, followed, since
+from workers.decide.targets.following import RUN, Search, began, followed, since
 
 LOOKED_INTO: Final = 20
 """Pipelines whose variables are read to find one."""
@@ -68,12 +68,15 @@ class GitLab:
         answer = content(heard)
         pipeline, url = text_at(answer, "id"), text_at(answer, "web_url")
         if self._settings.read_token is None:
-            yield Keep({})
-            return Delivered(f"pipeline {url or pipeline} was created; without read_token its end is not waited for")
+            # Crash just after: it is known that it was created, and it is not asked for again.
+            yield Keep({"asked": str(now_s), RUN: pipeline or "created"})
+            return _not_followed(url or pipeline)
         return (yield from began(pipeline, url, now_s=now_s)) if pipeline else Waiting("accepted; looked up", LOOK_S)
 
     def follow(self, order: Order, noted: Mapping[str, str], *, now_s: int) -> Conversation:
         """Look at the pipeline."""
+        if self._settings.read_token is None and noted.get(RUN):
+            return _not_followed(noted[RUN])
         if self._settings.read_token is None:
             return Failed("the answer was lost, and without read_token it cannot be told whether it began: look, and replay")
         return (
@@ -112,6 +115,10 @@ class GitLab:
         token = self._settings.read_token
         headers = {} if token is None else {"PRIVATE-TOKEN": token.reveal().decode()}
         return Ask(method="GET", path=f"{self._base}/pipelines{path}", headers=headers)
+
+
+def _not_followed(pipeline: str) -> Delivered:
+    return Delivered(f"pipeline {pipeline} was created; without read_token its end is not waited for")
 
 
 def _read(pipeline: Any) -> Sent:

@@ -63,6 +63,7 @@ NEEDED = {
     "flux": "url: https://h/hook/abc, secret_file: long.secret",
     "kubernetes": "workload: cart, kubeconfig: kubeconfig",
     "swarm": "service: shop_cart",
+    "command": "program: [/bin/true]",
 }
 """What each kind cannot do without."""
 MISSING = {
@@ -75,6 +76,7 @@ MISSING = {
     "flux": ["secret_file", "url"],
     "kubernetes": ["workload"],
     "swarm": ["service"],
+    "command": [],
 }
 
 
@@ -103,7 +105,7 @@ def test_what_is_missing(folder: Path, kind: str) -> None:
     """All of it is told at once."""
     _, faults = loaded(folder, f"type: {kind}")
     assert sorted(key for key, problem, _ in faults if problem == "is missing") == MISSING[kind]
-    assert len(faults) == len(MISSING[kind]) + (kind in {"jenkins", "kubernetes"})
+    assert len(faults) == len(MISSING[kind]) + (kind in {"jenkins", "kubernetes", "command"})
 
 
 UPPER = {"IMAGE": "{{image}}", "TAG": "{{tag}}", "DIGEST": "{{digest}}", "WHARFINGER_DELIVERY": "{{delivery_id}}"}
@@ -142,6 +144,10 @@ HOUR: Any = {"name": "t", "timeout_s": 3_600.0}
         )),
         (of("swarm", "order: stop-first, host: 'unix:///run/d.sock'"), typed.SwarmTarget(
             name="t", host="unix:///run/d.sock", service="shop_cart", order=typed.UpdateOrder.STOP_FIRST, timeout_s=600.0, line=0,
+        )),
+        ("type: command, program: [/bin/sh, -c, exit 0], environment: {A: x, API_TOKEN: '${TOKEN}'}, repeatable: true, timeout: 1m", typed.CommandTarget(
+            name="t", program=("/bin/sh", "-c", "exit 0"), environment={"A": typed.Secret(b"x"), "API_TOKEN": typed.Secret(b"t0ken-of-the-environment")},
+            timeout_s=60.0, repeatable=True, line=0,
         )),
         (of("drone", "ca_file: ca.crt, certificate: own.crt, key: own.key, allow: [10.0.0.7]").replace("https", "http"), None),
     ],
@@ -216,6 +222,15 @@ ADD_ID = "add one, like WHARFINGER_DELIVERY: '{{delivery_id}}'"
         (of("swarm", "order: slowly"), [("order", "'slowly' is not known", "write one of start-first, stop-first")]),
         (of("swarm", "host: 'ssh://h'"), [("host", "is no unix:///PATH or tcp://HOST:PORT", "write unix:///var/run/docker.sock or tcp://HOST:PORT")]),
         (of("swarm", "tls: true"), [("tls", "is known, but not built yet", "remove it; it would be ignored, and is refused instead")]),
+        ("type: command", [("program", "is missing or empty", "write it as a list: [/usr/local/bin/deploy, --env, prod]")]),
+        ("type: command, program: [deploy]", [("program", "'deploy' is no absolute path", "write where it is, for no PATH is looked into")]),
+        ("type: command, program: [/none]", [("program", "there is no file /none", "correct the path")]),
+        ("type: command, program: [/etc/passwd]", [("program", "/etc/passwd may not be run", "chmod +x /etc/passwd")]),
+        (of("command", "environment: {'A B': x}"), [("environment.A B", "is no name of a variable", "write letters, digits and _")]),
+        (of("command", "environment: {API_TOKEN: s3cret}"), [
+            ("environment.API_TOKEN", "is written out in the configuration, where too many can read it", 'write "${VARIABLE}", and set that in the environment'),
+        ]),
+        (of("command", 'environment: {A: "a\\0b"}'), [("environment.A", "holds what stands in no environment", "write plain text")]),
         (of("kubernetes", "kind: pod"), [("kind", "'pod' is not known", "write one of deployment, statefulset, daemonset")]),
         *[
             (of("kubernetes", f"{key}: Cart_1"), [(key, "'Cart_1' is no name of Kubernetes", "write it as `kubectl get` shows it")])
@@ -253,3 +268,12 @@ def test_two_targets_of_one_workload(folder: Path) -> None:
     """They would change it at once, also where each has a container of its own."""
     _, faults = loaded(folder, f"{of('kubernetes')}}}\n    u: {{{of('kubernetes', 'container: log')}")
     assert faults == [("deploy.targets.u.workload", "is what target t replaces already", "name one target in both rules")]
+
+
+def test_a_program_that_everybody_may_change(folder: Path) -> None:
+    """Whoever is on this machine would decide what a push runs."""
+    program = folder / "deploy"
+    program.write_text("#!/bin/sh\n")
+    program.chmod(0o777)
+    _, faults = loaded(folder, f"type: command, program: [{program}]")
+    assert faults == [("program", "deploy can be changed by everybody on this machine", f"chmod o-w {program}")]

@@ -62,7 +62,7 @@ NOT_FOLLOWED = Delivered("accepted; its end is not waited for (follow: false)")
         (github(), [NAMED], [Keep(ASKED), DISPATCH, Keep({**ASKED, "run": "17"})], Waiting("https://github.com/shop/infra/actions/runs/17 began", 5.0)),
         (github(), [Heard(204)], [Keep(ASKED), DISPATCH, Keep({**ASKED, "what": "accepted"})], Waiting("accepted; its run is looked up", 5.0)),
         (github(workflow=""), [Heard(204)], [Keep(ASKED), EVENT, Keep({**ASKED, "what": "accepted"})], Waiting("accepted; its run is looked up", 5.0)),
-        (github(follow=False), [NAMED], [Keep(ASKED), DISPATCH, Keep({})], NOT_FOLLOWED),
+        (github(follow=False), [NAMED], [Keep(ASKED), DISPATCH, Keep({**ASKED, "what": "accepted"})], NOT_FOLLOWED),
         (github(), [told(422, {"message": "Unexpected inputs provided"})], [Keep(ASKED), DISPATCH, Keep({})], Failed("answered 422: Unexpected inputs provided")),
         (github(), [told(404, {"message": "Not Found"})], [Keep(ASKED), DISPATCH, Keep({})], Failed("answered 404: Not Found")),
         (github(), [Heard(403, {"retry-after": "60"})], [Keep(ASKED), DISPATCH, Keep({})], Retry("answered 403", 60.0)),
@@ -121,6 +121,7 @@ ENDED = told(200, {"id": 19, "html_url": "https://github.com/19", "status": "com
         (github(follow=False), (ASKED, 5), [listed("dlv_2", "dlv_1")], [LIST], NOT_FOLLOWED),
         (github(follow=False), (ASKED, 60), [listed("dlv_2")], [LIST, Keep({})], Retry("the answer was lost, and nothing had begun")),
         (github(follow=False), (ASKED, 60), [Heard(500)], [LIST], Retry("answered 500")),
+        (github(follow=False), (ACCEPTED, 60), [], [], NOT_FOLLOWED),
     ],
 )  # fmt: skip
 def test_finding(

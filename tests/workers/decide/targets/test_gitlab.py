@@ -54,7 +54,7 @@ CREATED = told(201, {"id": 46, "web_url": "https://gitlab.com/46", "status": "cr
     ("read", "reply", "kept", "expected"),
     [
         (True, CREATED, [Keep(RUN)], Waiting("https://gitlab.com/46 began", 5.0)),
-        (False, CREATED, [Keep({})], Delivered("pipeline https://gitlab.com/46 was created; without read_token its end is not waited for")),
+        (False, CREATED, [Keep(RUN)], Delivered("pipeline https://gitlab.com/46 was created; without read_token its end is not waited for")),
         (True, told(201, {}), [], Waiting("accepted; looked up", 5.0)),
         (
             True, told(404, {"message": "404 Not Found"}), [Keep({})],
@@ -113,6 +113,12 @@ def test_a_lost_answer_without_a_token_that_reads() -> None:
     assert played(gitlab(read=False).follow(ORDER, ASKED, now_s=NOW)) == (
         [], Failed(f"{LOST}without read_token it cannot be told whether it began: look, and replay"),
     )  # fmt: skip
+
+
+def test_one_that_was_created_and_is_not_followed() -> None:
+    """Is not asked for again after a crash, and nobody looks."""
+    sent = Delivered("pipeline 46 was created; without read_token its end is not waited for")
+    assert played(gitlab(read=False).follow(ORDER, RUN, now_s=NOW)) == ([], sent)
 
 
 @pytest.mark.parametrize(

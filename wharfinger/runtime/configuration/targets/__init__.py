@@ -12,6 +12,7 @@ from wharfinger.runtime.configuration.targets.ci import (
     read_jenkins,
     read_woodpecker,
 )
+from wharfinger.runtime.configuration.targets.command import read_command
 from wharfinger.runtime.configuration.targets.docker import read_docker, read_swarm
 from wharfinger.runtime.configuration.targets.foreign import read_foreign
 from wharfinger.runtime.configuration.targets.kubernetes import read_kubernetes
@@ -32,6 +33,7 @@ KINDS: Final[Mapping[str, Callable[[str, Section], Target | None]]] = {
     "flux": read_flux,
     "kubernetes": read_kubernetes,
     "swarm": read_swarm,
+    "command": read_command,
 }
 """What stands behind ``type:``."""
 
