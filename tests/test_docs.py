@@ -222,7 +222,8 @@ SHOWN = {
 contexts: [{name: prod, context: {cluster: c, user: u}}]
 clusters: [{name: c, cluster: {server: "https://k:6443"}}]
 users: [{name: u, user: {token: t}}]
-"""
+""",
+    "team.urls": "slack://TokenA/TokenB/TokenC\n",
 }
 """What stands in files that examples name, where that is looked at."""
 

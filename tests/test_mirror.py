@@ -36,6 +36,7 @@ ELSEWHERE = {
     "wharfinger/runtime/watching.py": "tests/real/test_reload.py",
     "workers/adapters/docker_engine.py": "tests/real/test_docker_target.py",
     "workers/adapters/launch.py": "tests/workers/adapters/test_command.py",
+    "workers/adapters/notify.py": "tests/workers/adapters/test_messages.py",
     "workers/adapters/kubernetes.py": "tests/real/test_kubernetes_target.py",
     "workers/adapters/swarm.py": "tests/real/test_swarm_target.py",
     # What only joins others, or is only read through others.
@@ -73,7 +74,7 @@ ELSEWHERE = {
     **dict.fromkeys(
         (
             f"wharfinger/runtime/configuration/{name}.py"
-            for name in ("targets/ci", "targets/command", "targets/kubernetes", "targets/docker", "targets/foreign", "targets/reach", "targets/webhook", "deploy", "forward", "notifier", "server", "stores", "texts", "token", "users")
+            for name in ("targets/ci", "targets/command", "targets/kubernetes", "targets/message", "targets/docker", "targets/foreign", "targets/reach", "targets/webhook", "deploy", "forward", "notifier", "server", "stores", "texts", "token", "users")
         ),
         "tests/wharfinger/runtime/test_configuration.py",
     ),

@@ -17,6 +17,7 @@ from wharfinger.runtime.settings import (
     GitLabTarget,
     JenkinsTarget,
     KubernetesTarget,
+    MessageTarget,
     Reach,
     Source,
     SwarmTarget,
@@ -29,6 +30,7 @@ from workers.adapters.conversing import Conversing
 from workers.adapters.docker_engine import DockerEngine
 from workers.adapters.guarded import reached
 from workers.adapters.kubernetes import KubernetesRollout
+from workers.adapters.messages import Messages
 from workers.adapters.swarm import SwarmService
 from workers.adapters.webhook import WebhookSender
 from workers.decide.conversation import Talk
@@ -73,6 +75,10 @@ def _webhook(settings: WebhookTarget, _sources: Sources) -> Made:
 
 def _docker(settings: DockerTarget, sources: Sources) -> Made:
     return Made(DockerEngine(settings, sources), runs_one=True, knows_what_runs=True)
+
+
+def _message(settings: MessageTarget, _sources: Sources) -> Made:
+    return Made(Messages(settings))
 
 
 def _command(settings: CommandTarget, _sources: Sources) -> Made:
@@ -139,6 +145,7 @@ KINDS: Final[Mapping[type, Callable[[Any, Sources], Made]]] = {
     KubernetesTarget: _kubernetes,
     SwarmTarget: _swarm,
     CommandTarget: _command,
+    MessageTarget: _message,
     ForeignTarget: _foreign,
 }
 

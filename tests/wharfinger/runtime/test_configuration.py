@@ -221,7 +221,7 @@ SOURCE = "notifier:\n  sources:\n    - {{name: main, secret_file: main.secret, r
 NAMED = "notifier:\n  sources:\n    - {{name: {}, secret_file: main.secret, registry: http://r}}\n"
 SECRETED = "notifier:\n  sources:\n    - {{name: main, registry: http://r, {}}}\n"
 REGISTRY = 'notifier:\n  sources:\n    - {{name: main, secret_file: main.secret, registry: "{}"}}\n'
-TYPES = "webhook, docker, github, gitlab, jenkins, woodpecker, drone, argocd, flux, kubernetes, swarm or command"
+TYPES = "webhook, docker, github, gitlab, jenkins, woodpecker, drone, argocd, flux, kubernetes, swarm, command or message"
 PLAIN_NAME = "choose a plain name; it stands in URLs"
 TARGET = "deploy:\n  targets:\n    hook: {{{}}}\n"
 HOOK = "deploy:\n  targets:\n    hook: {{type: webhook, secret_file: hook.secret, {}}}\n"
@@ -643,7 +643,7 @@ TABLE: list[tuple[str, str, list[Fault]]] = [
     ("", HOOK.format("url: https://h") + "alarms: {targets: [hook]}", []),
     *[
         ("", DOCKER.format("") + f"alarms:\n  targets: [{name}]", [
-            fault(5, "alarms.targets", f"there is no webhook '{name}' in deploy.targets", "add it there, or correct the name"),
+            fault(5, "alarms.targets", f"there is no webhook or message '{name}' in deploy.targets", "add it there, or correct the name"),
         ])
         for name in ("web", "nobody")
     ],

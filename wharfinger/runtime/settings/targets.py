@@ -244,6 +244,18 @@ class CommandTarget:
     line: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MessageTarget:
+    """People, by addresses as Apprise has them, each a secret. ``title``, ``body``: texts with fields."""
+
+    name: str
+    urls: tuple[Secret, ...]
+    title: str
+    body: str
+    allow: tuple[Network, ...]
+    line: int
+
+
 @dataclass(frozen=True, slots=True)
 class ForeignTarget:
     """A target of a kind that another package adds. ``settings``: whatever its reader made."""
@@ -267,5 +279,6 @@ Target = (
     | KubernetesTarget
     | SwarmTarget
     | CommandTarget
+    | MessageTarget
     | ForeignTarget
 )

@@ -12,7 +12,7 @@ from wharfinger.runtime import settings as typed
 from wharfinger.runtime.configuration import load
 from wharfinger.runtime.configuration.targets import KINDS
 
-ENVIRON = {"TOKEN": "t0ken-of-the-environment"}
+ENVIRON = {"TOKEN": "t0ken-of-the-environment", "URLS": "slack://a/b/c\njsons://h/x", "PLAIN": "s3cret"}
 POD = {"KUBERNETES_SERVICE_HOST": "10.96.0.1", "KUBERNETES_SERVICE_PORT": "443"}
 KUBECONFIG = """
 current-context: prod
@@ -64,6 +64,7 @@ NEEDED = {
     "kubernetes": "workload: cart, kubeconfig: kubeconfig",
     "swarm": "service: shop_cart",
     "command": "program: [/bin/true]",
+    "message": "urls: '${URLS}'",
 }
 """What each kind cannot do without."""
 MISSING = {
@@ -77,6 +78,7 @@ MISSING = {
     "kubernetes": ["workload"],
     "swarm": ["service"],
     "command": [],
+    "message": ["urls_file"],
 }
 
 
@@ -148,6 +150,9 @@ HOUR: Any = {"name": "t", "timeout_s": 3_600.0}
         ("type: command, program: [/bin/sh, -c, exit 0], environment: {A: x, API_TOKEN: '${TOKEN}'}, repeatable: true, timeout: 1m", typed.CommandTarget(
             name="t", program=("/bin/sh", "-c", "exit 0"), environment={"A": typed.Secret(b"x"), "API_TOKEN": typed.Secret(b"t0ken-of-the-environment")},
             timeout_s=60.0, repeatable=True, line=0,
+        )),
+        (of("message", "title: t, body: '{{tag}}', allow: [10.0.0.7]"), typed.MessageTarget(
+            name="t", urls=(typed.Secret(b"slack://a/b/c"), typed.Secret(b"jsons://h/x")), title="t", body="{{tag}}", allow=(ip_network("10.0.0.7"),), line=0,
         )),
         (of("drone", "ca_file: ca.crt, certificate: own.crt, key: own.key, allow: [10.0.0.7]").replace("https", "http"), None),
     ],
@@ -231,6 +236,8 @@ ADD_ID = "add one, like WHARFINGER_DELIVERY: '{{delivery_id}}'"
             ("environment.API_TOKEN", "is written out in the configuration, where too many can read it", 'write "${VARIABLE}", and set that in the environment'),
         ]),
         (of("command", 'environment: {A: "a\\0b"}'), [("environment.A", "holds what stands in no environment", "write plain text")]),
+        ("type: message, urls: '${PLAIN}'", [("urls", "holds a line that is no SERVICE://…", "write one address of Apprise a line")]),
+        (of("message", "body: '{{nobody}}'"), [("body", "has {{nobody}}, which no push has", FIELD)]),
         (of("kubernetes", "kind: pod"), [("kind", "'pod' is not known", "write one of deployment, statefulset, daemonset")]),
         *[
             (of("kubernetes", f"{key}: Cart_1"), [(key, "'Cart_1' is no name of Kubernetes", "write it as `kubectl get` shows it")])

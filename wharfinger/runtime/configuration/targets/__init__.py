@@ -16,6 +16,7 @@ from wharfinger.runtime.configuration.targets.command import read_command
 from wharfinger.runtime.configuration.targets.docker import read_docker, read_swarm
 from wharfinger.runtime.configuration.targets.foreign import read_foreign
 from wharfinger.runtime.configuration.targets.kubernetes import read_kubernetes
+from wharfinger.runtime.configuration.targets.message import read_message
 from wharfinger.runtime.configuration.targets.webhook import read_webhook
 from wharfinger.runtime.configuration.texts import NAME
 from wharfinger.runtime.settings import DockerTarget, KubernetesTarget, SwarmTarget, Target
@@ -34,6 +35,7 @@ KINDS: Final[Mapping[str, Callable[[str, Section], Target | None]]] = {
     "kubernetes": read_kubernetes,
     "swarm": read_swarm,
     "command": read_command,
+    "message": read_message,
 }
 """What stands behind ``type:``."""
 
