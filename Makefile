@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 PYTHON ?= python3
 TOUR ?= 1
 DATA ?= ./data
-DEBIAN := docker-registry skopeo redis-server docker.io iptables strace busybox-static podman postgresql wrk
+DEBIAN := docker-registry skopeo redis-server docker.io iptables strace busybox-static podman postgresql wrk webhook
 .PHONY: help run check test test-all faults fuzz deps lock clean bench
 
 help: ## this list

@@ -44,17 +44,18 @@ class Peer:
 
     port: int
     heard: list[Heard] = field(default_factory=list)
+    tls: bool = False
 
     @property
     def url(self) -> str:
         """Its base URL."""
-        return f"http://127.0.0.1:{self.port}"
+        return f"{'https' if self.tls else 'http'}://127.0.0.1:{self.port}"
 
 
 @contextmanager
-def answering(answer: Callable[[Heard], Reply]) -> Iterator[Peer]:
-    """An HTTP server that answers each request by a function."""
-    peer = Peer(0)
+def answering(answer: Callable[[Heard], Reply | None], *, tls: ssl.SSLContext | None = None) -> Iterator[Peer]:
+    """An HTTP server that answers each request by a function; None: the connection ends without an answer."""
+    peer = Peer(0, tls=tls is not None)
 
     class Handler(BaseHTTPRequestHandler):
         """One connection."""
@@ -64,18 +65,29 @@ def answering(answer: Callable[[Heard], Reply]) -> Iterator[Peer]:
             heard = Heard(self.command, self.path, {name.lower(): value for name, value in self.headers.items()}, body)
             peer.heard.append(heard)
             reply = answer(heard)
+            if reply is None:
+                self.close_connection = True
+                return
             self.send_response_only(reply.status)
             for name, value in {"Content-Length": str(len(reply.body)), **reply.headers}.items():
                 self.send_header(name, value)
             self.end_headers()
             self.wfile.write(b"" if self.command == "HEAD" else reply.body)
 
-        do_GET = do_HEAD = do_POST = do_DELETE = _handle  # noqa: N815 - http.server's names
+        do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = _handle  # noqa: N815 - http.server's names
 
         def log_message(self, *_arguments: object) -> None:
             """Quiet."""
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    class Server(ThreadingHTTPServer):
+        """Quiet about those who do not trust it."""
+
+        def handle_error(self, *_arguments: object) -> None:
+            """Theirs to tell."""
+
+    server = Server(("127.0.0.1", 0), Handler)
+    if tls is not None:
+        server.socket = tls.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
     peer.port = server.server_address[1]
     thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()

@@ -24,9 +24,10 @@ from wharfinger.ledger.values import DeliveryState, TrailFault
 from wharfinger.ledger.verification.findings import What
 from wharfinger.policy import Options
 from wharfinger.runtime.configuration import load, load_access
+from wharfinger.runtime.configuration.targets import KINDS
 from wharfinger.runtime.metrics import Series
 from wharfinger.runtime.serving import LEAVING_S
-from wharfinger.runtime.settings import APPROVE_WITHIN_S, Match, PolicySettings, Require
+from wharfinger.runtime.settings import APPROVE_WITHIN_S, Match, PolicySettings, Reach, Require, Secret, WebhookTarget
 from wharfinger.wire import keys
 from wharfinger.wire.event import Action, Kind
 from workers.adapters.webhook import TIMEOUT_S
@@ -103,11 +104,11 @@ def test_what_the_workers_log_of_the_log_is_explained() -> None:
 
 def test_every_setting_is_explained() -> None:
     """What the reader of the configuration reads by name stands in docs/configuration.md."""
-    readers = sorted((ROOT / "wharfinger/runtime/configuration").glob("*.py"))
+    readers = sorted((ROOT / "wharfinger/runtime/configuration").rglob("*.py"))
     reader = "".join(one.read_text() for one in readers)
     calls = r"\.(?:text|number|parsed|section|texts|path_of|secret|items|expanded|flag|choice|sections|required)\(\s*\"(\w+)\""
     names = set(re.findall(calls, reader))
-    page = (ROOT / "docs/configuration.md").read_text()
+    page = (ROOT / "docs/configuration.md").read_text() + (ROOT / "docs/targets.md").read_text()
     assert len(names) > 30
     assert sorted(name for name in names if re.search(rf"\b{name}(_file)?\b", page) is None) == []
 
@@ -197,7 +198,8 @@ def test_the_webhook_is_what_is_sent() -> None:
         digest=data["digest"], registry_host=data["image"].partition("/")[0], target="hook", attempt=1, media_type=data["media_type"], account=data["account"],
         jti=data["jti"], event_id=data["event_id"], pushed_at_ms=round(datetime.fromisoformat(shown["timestamp"]).timestamp() * 1_000),
     )  # fmt: skip
-    made = webhook(order, [secret.encode()], now_s=sent_at)
+    hook = WebhookTarget("hook", Reach(url="https://ci.example/"), (Secret(secret.encode()),), 1)
+    made = webhook(order, hook, now_s=sent_at)
     assert made.body == body.encode()
     assert made.headers.items() <= headers.items()
     assert f"at most {MAX_ATTEMPTS} times" in page
@@ -279,3 +281,43 @@ def test_commands_that_the_readme_names_exist() -> None:
     named = {name for page in PAGES for name in re.findall(r"\bwharfinger ([a-z]+) ", page.read_text())}
     assert {"up", "init", "check", "trace"} <= named
     assert named - set(COMMANDS) - {"is", "stands", "beside"} == set()
+
+
+SHOWN = {
+    "kubeconfig": """
+contexts: [{name: prod, context: {cluster: c, user: u}}]
+clusters: [{name: c, cluster: {server: "https://k:6443"}}]
+users: [{name: u, user: {token: t}}]
+""",
+    "team.urls": "slack://TokenA/TokenB/TokenC\n",
+}
+"""What stands in files that examples name, where that is looked at."""
+
+
+def targets_shown() -> dict[str, list[str]]:
+    """The configurations that docs/targets.md shows, by their section."""
+    page = (ROOT / "docs/targets.md").read_text()
+    sections = re.split(r"^## ", page, flags=re.MULTILINE)[1:]
+    return {one.partition("\n")[0]: re.findall(r"```yaml\n(deploy:.*?)```", one, re.DOTALL) for one in sections}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_of_target_is_shown(tmp_path: Path, kind: str) -> None:
+    """Each has its section, whose examples can be copied: with the files they name, they have no faults."""
+    examples = targets_shown()[kind]
+    assert examples
+    for number, example in enumerate(examples):
+        folder = tmp_path / str(number)
+        file = house(folder) / "wharfinger.yml"
+        (folder / "hook.secret").write_text(f"whsec_{'QUFB' * 8}\n")
+        for name in re.findall(r"[\w_]*(?:_file|certificate|key|kubeconfig): ([\w./-]+)", example):
+            if name != "hook.secret":
+                (folder / name).write_text(SHOWN.get(name, "a-token-of-many-letters\n"))
+                (folder / name).chmod(0o600)
+        written = re.sub(r"^deploy:\n(?:^[ ].*\n)+", "", file.read_text(), flags=re.MULTILINE)
+        file.write_text(f"{written}\n{example}")
+        loaded = load(file, data=folder, environ=dict.fromkeys(re.findall(r"\$\{(\w+)\}", example), "x"))
+        assert loaded.faults() == ()
+        assert loaded.settings is not None
+        assert f"type: {kind}," in example or f"type: {kind}\n" in example
+        assert loaded.settings.workers.deploy.targets

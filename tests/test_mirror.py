@@ -35,6 +35,10 @@ ELSEWHERE = {
     "wharfinger/cli/tour.py": "tests/real/test_tour.py",
     "wharfinger/runtime/watching.py": "tests/real/test_reload.py",
     "workers/adapters/docker_engine.py": "tests/real/test_docker_target.py",
+    "workers/adapters/launch.py": "tests/workers/adapters/test_command.py",
+    "workers/adapters/notify.py": "tests/workers/adapters/test_messages.py",
+    "workers/adapters/kubernetes.py": "tests/real/test_kubernetes_target.py",
+    "workers/adapters/swarm.py": "tests/real/test_swarm_target.py",
     # What only joins others, or is only read through others.
     "authsvc/adapters/static_users.py": "tests/authsvc/test_issue.py",
     "authsvc/shadow/compare.py": "tests/real/test_shadow.py",
@@ -80,12 +84,12 @@ ELSEWHERE = {
     **dict.fromkeys(
         (
             f"wharfinger/runtime/configuration/{name}.py"
-            for name in ("deploy", "rules", "forward", "notifier", "server", "stores", "texts", "token", "users")
+            for name in ("targets/ci", "targets/command", "targets/kubernetes", "targets/message", "targets/docker", "targets/foreign", "targets/reach", "targets/webhook", "deploy", "rules", "forward", "notifier", "server", "stores", "texts", "token", "users")
         ),
         "tests/wharfinger/runtime/test_configuration.py",
     ),
     **dict.fromkeys(
-        (f"wharfinger/runtime/settings/{name}.py" for name in ("auth", "notifier", "rules", "values", "workers")),
+        (f"wharfinger/runtime/settings/{name}.py" for name in ("auth", "notifier", "rules", "targets", "values", "workers")),
         "tests/wharfinger/runtime/test_settings.py",
     ),
     # The ledger is one thing: its parts are proved together, in a real file.

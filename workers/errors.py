@@ -11,3 +11,7 @@ class BadInput(WorkerError):  # noqa: N818 - named for the fault it reports
 
 class Unavailable(WorkerError):  # noqa: N818 - named for the state it reports
     """Something beside us does not answer now: try again later."""
+
+
+class Unreached(Unavailable):
+    """The same, and for certain nothing was sent to it."""

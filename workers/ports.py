@@ -148,8 +148,15 @@ class Held(Protocol):
     def kept(self) -> AbstractContextManager[None]:
         """Renewed from beside for as long as the block runs: an outside step may take longer than a lease."""
 
+    @property
+    def noted(self) -> Mapping[str, str]:
+        """What its target began, as it kept it."""
+
     def renew(self) -> None:
         """Hold on; called before every outside step."""
+
+    def note(self, what: Mapping[str, str]) -> None:
+        """Keep what its target begins."""
 
     def finish(self, state: DeliveryState, reason: str, decisions: Sequence[Decision] = ()) -> None:
         """End the delivery and log its outcome. ``decisions``: all there are so far; without any they stay as they are."""
@@ -162,10 +169,17 @@ class Held(Protocol):
 
 
 class Lease(Protocol):
-    """What a target holds on to."""
+    """What a target holds on to. Both methods raise LeaseLost when another worker took over."""
+
+    @property
+    def noted(self) -> Mapping[str, str]:
+        """What was kept by ``note``, by this attempt or one before it; empty when nothing was begun."""
 
     def renew(self) -> None:
-        """Before every outside step. Raises LeaseLost when another worker took over."""
+        """Before every outside step."""
+
+    def note(self, what: Mapping[str, str]) -> None:
+        """Keep what is about to begin, before it does; nothing once it is over. Until then the target begins nothing else."""
 
 
 class Target(Protocol):

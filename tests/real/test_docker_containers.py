@@ -11,6 +11,7 @@ import pytest
 
 from tests.real.conftest import Engine, House, free_port, wait_until
 from tests.real.engine_images import load, web_image
+from tests.workers.leases import Holding
 from wharfinger.cli.pusher import Image, digest_of
 from wharfinger.runtime.settings import DockerTarget, Secret, Source
 from workers.adapters.docker_engine import DockerEngine
@@ -23,13 +24,6 @@ pytestmark = pytest.mark.real
 FAST = ["--health-cmd", "true", "--health-interval", "1s"]
 DELIVERY = "dlv_00000000000000000000000001"
 OTHER = "dlv_00000000000000000000000002"
-
-
-class AlwaysHeld:
-    """A lease that nobody takes over."""
-
-    def renew(self) -> None:
-        """Still ours."""
 
 
 @dataclass
@@ -65,7 +59,7 @@ class Dock:
     def replace(self, container: str, digest: str) -> Sent:
         """Resume and send, as a worker does."""
         target, order = self.target(container), self.order(digest)
-        return target.resume(order, AlwaysHeld()) or target.send(order, AlwaysHeld())
+        return target.resume(order, Holding()) or target.send(order, Holding())
 
 
 @pytest.fixture(scope="module")
@@ -266,7 +260,7 @@ def test_a_port_that_was_taken(dock: Dock, two: str) -> None:
     dock.run("web", *FAST, "-p", f"127.0.0.1:{port}:80")
     assert isinstance(dock.replace("web", two), Delivered)
     assert dock.replace("web", two) == Delivered("replaced before a crash; the new container served")
-    again = dock.target("web").send(dock.order(two, delivery=OTHER), AlwaysHeld())
+    again = dock.target("web").send(dock.order(two, delivery=OTHER), Holding())
     assert again == Unchanged("the container runs this digest")
 
 
@@ -288,7 +282,7 @@ def test_what_another_delivery_left_is_ended_first(dock: Dock, two: str) -> None
     dock.engine.docker("stop", names.old)
     dock.engine.docker("create", "--name", names.new, "--label", f"{LABEL_DELIVERY}={OTHER}", "local/old:v1")
     target = dock.target("web")
-    assert target.resume(dock.order(two), AlwaysHeld()) is None
+    assert target.resume(dock.order(two), Holding()) is None
     found = dock.engine.inspect("web")
     assert (found["Id"], found["State"]["Running"], dock.engine.names("")) == (old, True, ["web"])
 
@@ -333,9 +327,9 @@ def test_over_tcp(dock: Dock, two: str) -> None:
     """An Engine that listens on TCP is the same Engine."""
     dock.run("web", *FAST)
     target = dock.target("web", host=f"tcp://127.0.0.1:{dock.engine.tcp_port}")
-    assert isinstance(target.send(dock.order(two), AlwaysHeld()), Delivered)
+    assert isinstance(target.send(dock.order(two), Holding()), Delivered)
     nobody = dock.target("web", host=f"tcp://127.0.0.1:{free_port()}")
-    assert isinstance(nobody.resume(dock.order(two), AlwaysHeld()), Retry)
+    assert isinstance(nobody.resume(dock.order(two), Holding()), Retry)
 
 
 @pytest.mark.parametrize(
@@ -349,7 +343,7 @@ def test_a_pull_that_fails(dock: Dock, repository: str, account: str, *, reachab
     order = dock.order("sha256:" + "0" * 64, repository=repository)
     if not reachable:
         order = replace(order, registry_host=f"127.0.0.1:{free_port()}")
-    assert isinstance(dock.target("web", account=account).send(order, AlwaysHeld()), ends)
+    assert isinstance(dock.target("web", account=account).send(order, Holding()), ends)
     assert as_it_was(dock, "web") == before
 
 

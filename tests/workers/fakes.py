@@ -161,6 +161,7 @@ class Row:
     lease_until: int = 0
     updated_at: int = 0
     updates: int = 0
+    noted: Mapping[str, str] = field(default_factory=dict)
     stirred: int = 0
     decisions: tuple[Decision, ...] = ()
     votes: list[Vote] = field(default_factory=list)
@@ -314,13 +315,10 @@ class MemoryOutbox:
         return waiting or (row.state is DeliveryState.SENDING and row.lease_until < now)
 
     def _busy(self, row: Row) -> bool:
-        return any(
-            other.state is DeliveryState.SENDING
-            and other.lease_until >= self.clock()
-            and other.claim.target == row.claim.target
-            for other in self.ledger.rows.values()
-            if other is not row
-        )
+        others = [one for one in self.ledger.rows.values() if one is not row and one.claim.target == row.claim.target]
+        sent = any(one.state is DeliveryState.SENDING and one.lease_until >= self.clock() for one in others)
+        begun = any(one.noted and one.state in {DeliveryState.SENDING, DeliveryState.WAITING} for one in others)
+        return sent or (begun and not row.noted)
 
 
 def _place(one: Claim | AuditRecord) -> tuple[str, str]:
@@ -344,11 +342,23 @@ class MemoryHeld:
         yield
         self.steps.append("let go")
 
+    @property
+    def noted(self) -> Mapping[str, str]:
+        """What its target began."""
+        return self.row.noted
+
     def renew(self) -> None:
         """Hold on."""
         self._hold()
         self.row.lease_until = self.clock() + LEASE_MS
         self.steps.append("renewed")
+
+    def note(self, what: Mapping[str, str]) -> None:
+        """Keep what its target begins."""
+        self._hold()
+        self.row.noted = dict(what)
+        self.row.lease_until = self.clock() + LEASE_MS
+        self.steps.append("noted")
 
     def finish(self, state: DeliveryState, reason: str, decisions: Sequence[Decision] = ()) -> None:
         """End it."""

@@ -19,7 +19,7 @@ from wharfinger.policy import Fault as PolicyFault
 from wharfinger.policy.expectation import failures
 from wharfinger.policy.lint import Beside, lint
 from wharfinger.runtime.configuration import Access, Fault
-from wharfinger.runtime.settings import AuthSettings, SigningKey, TlsPair, WebhookTarget, Witness, WorkerSettings
+from wharfinger.runtime.settings import AuthSettings, SigningKey, TlsPair, WorkerSettings
 from workers.decide.destination import is_address, may_be_sent_to, what_would_allow
 from workers.decide.matching import problems
 
@@ -63,16 +63,18 @@ def deploy_findings(workers: WorkerSettings) -> Iterator[Fault]:
 
 def _destinations(workers: WorkerSettings) -> Iterator[Fault]:
     """Of URLs that name an address outright: that it may not be sent to. What a name leads to is seen when it is sent to."""
-    webhooks = [one for one in workers.deploy.targets if isinstance(one, WebhookTarget)]
-    named: list[tuple[str, WebhookTarget | Witness]] = [(f"deploy.targets.{one.name}.url", one) for one in webhooks]
-    named += [(f"ledger.witnesses {one.name}: url", one) for one in workers.log.witnesses]
-    for key, one in named:
-        host = urlsplit(one.url).hostname or ""
+    reached = [(one, getattr(one, "reach", None)) for one in workers.deploy.targets]
+    named = [
+        (f"deploy.targets.{one.name}.url", one.line, reach.url, reach.allow) for one, reach in reached if reach is not None
+    ]
+    named += [(f"ledger.witnesses {one.name}: url", one.line, one.url, one.allow) for one in workers.log.witnesses]
+    for key, line, url, allow in named:
+        host = urlsplit(url).hostname or ""
         address = "127.0.0.1" if host == "localhost" else host
-        if is_address(address) and not may_be_sent_to(address, one.allow):
+        if is_address(address) and not may_be_sent_to(address, allow):
             remedy = f"add {what_would_allow(address)} to it, or send elsewhere"
             problem = f"leads to {host}, which is neither public nor in its allow: nothing is ever sent there"
-            yield Fault(one.line, key, problem, remedy, warning=True)
+            yield Fault(line, key, problem, remedy, warning=True)
 
 
 def log_findings(workers: WorkerSettings) -> Iterator[Fault]:

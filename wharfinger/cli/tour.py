@@ -123,7 +123,7 @@ class Tour:
             "notifications": self._settings.notifier.listen,
         }
         if play and self._can_play() and self._hook is not None:
-            found["the tour's webhooks"] = Address("127.0.0.1", urlsplit(self._hook.url).port or 80)
+            found["the tour's webhooks"] = Address("127.0.0.1", urlsplit(self._hook.reach.url).port or 80)
         return found
 
     def run(self, registry: list[str], *, play: bool, stay: bool) -> int:
@@ -176,7 +176,7 @@ class Tour:
                 "\nPush something yourself, or see the play elsewhere: make run DATA=./tour PORTS=6000"
             )
             return
-        start_receiver(urlsplit(self._hook.url).port or 80, self._hook.secrets[0].reveal(), self._hear)
+        start_receiver(urlsplit(self._hook.reach.url).port or 80, self._hook.secrets[0].reveal(), self._hear)
         pusher = Pusher(self._source.registry, ACCOUNT, _password(self._place.data))
         image, tag = make_image(os.urandom(64)), time.strftime("%H%M%S")
         self._say(f"\n[bold]1.[/bold] {ACCOUNT} pushes {REPOSITORY}:{tag}")

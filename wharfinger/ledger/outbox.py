@@ -20,7 +20,7 @@ from wharfinger.ledger.log import append
 from wharfinger.ledger.packing import unpack_digest
 from wharfinger.ledger.reading import read_records
 from wharfinger.ledger.record import AuditRecord, Personal, RecordKind, canonical_json
-from wharfinger.ledger.steering import bad, mark_undone, paused, votes_on
+from wharfinger.ledger.steering import OPEN, bad, mark_undone, paused, votes_on
 from wharfinger.ledger.values import ALARM_RULE, Around, Claim, Decision, DeliveryState, Standing
 from wharfinger.ledger.words import Words
 from wharfinger.wire.event import Action, Kind
@@ -87,6 +87,21 @@ def renew(database: Database, held: Claim, *, now_ms: int) -> None:
         live = and_(_held(held), _D.lease_until >= now_ms)
         renewed = connection.execute(update(schema.deliveries).where(live).values(lease_until=now_ms + LEASE_MS))
         if renewed.rowcount == 0:
+            raise LeaseLost(f"delivery {held.id} was taken over")
+
+
+def note(database: Database, held: Claim, *, noted: str, now_ms: int) -> None:
+    """Keep with a delivery what its target is about to begin or has begun; nothing when it is over. Renews the lease.
+
+    Crash just before: nothing was begun, for it is kept first. After: whoever takes it over looks whether it was.
+
+    Raises:
+        LeaseLost: as ``renew``; nothing is kept, and nothing may be begun.
+    """
+    with database.writing() as connection:
+        live = and_(_held(held), _D.lease_until >= now_ms)
+        values = {"noted": noted, "lease_until": now_ms + LEASE_MS}
+        if connection.execute(update(schema.deliveries).where(live).values(values)).rowcount == 0:
             raise LeaseLost(f"delivery {held.id} was taken over")
 
 
@@ -194,13 +209,12 @@ def _claimable(now_ms: int) -> ColumnElement[bool]:
 
 
 def _busy(now_ms: int) -> ColumnElement[bool]:
-    """Whether another delivery is being sent to the same target."""
-    return exists().where(
-        _OTHER.target == _D.target,
-        _OTHER.id != _D.id,
-        _OTHER.state == DeliveryState.SENDING.value,
-        _OTHER.lease_until >= now_ms,
-    )
+    """Whether another delivery is being sent to the same target, or was begun there and is not over."""
+    sent = and_(_OTHER.state == DeliveryState.SENDING.value, _OTHER.lease_until >= now_ms)
+    begun = and_(_OTHER.state.in_(OPEN), _OTHER.noted != "")
+    # A later delivery must not be begun over one whose end nobody knows yet; its own noted it carries on itself.
+    hers = and_(begun, _D.noted == "")
+    return exists().where(_OTHER.target == _D.target, _OTHER.id != _D.id, or_(sent, hers))
 
 
 def _held(held: Claim) -> ColumnElement[bool]:
@@ -261,6 +275,7 @@ def _read_claim(connection: Connection, words: Words, delivery: DeliveryId) -> C
         alarm=record.reason if record.kind is RecordKind.ALARM else "",
         stirred=row.stirred,
         decisions=from_text(row.decisions),
+        noted=row.noted,
     )
 
 

@@ -249,6 +249,8 @@ deliveries = Table(
     _number("stirred"),
     # What each guard said, as JSON.
     _text("decisions"),
+    # What its target began and must find again, JSON; while there is any, the target begins nothing else.
+    _text("noted"),
     Index("deliveries_due", "state", "due_at"),
     Index("deliveries_target", "target", "state", "seq"),
     Index("deliveries_seq", "seq"),

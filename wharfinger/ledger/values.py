@@ -139,6 +139,8 @@ class Claim:
     stirred: int = 0
     """How often something changed that a delivery may wait for, as far as this claim has seen."""
     decisions: tuple[Decision, ...] = ()
+    noted: str = ""
+    """What its target began, as ``outbox.note`` keeps it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from wharfinger.runtime.settings import DockerTarget, Source
-from workers.adapters.engine_api import EngineApi
+from workers.adapters.engine_api import EngineApi, login_of
 from workers.decide.health import Health, failing, health
 from workers.decide.order import Delivered, Failed, Order, Refused, Retry, Sent, Unchanged, Undone
 from workers.decide.recovery import Interrupted, Unclear, interrupted, names_of, was_put_in_by, was_started
@@ -177,11 +177,7 @@ class DockerEngine:
         return old is not None
 
     def _credentials(self, order: Order) -> dict[str, str] | None:
-        source = self._sources.get(order.source)
-        if source is None or source.password is None:
-            return None
-        password = source.password.reveal().decode()
-        return {"username": source.account, "password": password, "serveraddress": order.registry_host}
+        return login_of(self._sources.get(order.source), order.registry_host)
 
 
 def _stop(engine: EngineApi, ident: str) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any, Final
 from urllib.parse import quote, urlencode, urlsplit
 
+from wharfinger.runtime.settings import Source
 from workers.adapters.http import Answer, Endpoint, request, streaming
 from workers.adapters.registry import endpoint_of
 from workers.decide.pull_failure import is_final
@@ -111,10 +112,7 @@ class EngineApi:
                 raise Unavailable(f"the Engine answered {answer.status} when pulling {repository}")
 
     def _endpoint(self) -> Endpoint:
-        parts = urlsplit(self._host)
-        if parts.scheme == "unix":
-            return Endpoint("docker", 80, unix=parts.path)
-        return endpoint_of(f"http://{parts.netloc}")
+        return engine_endpoint(self._host)
 
     def _get(self, path: str) -> dict[str, Any] | None:
         answer = request(self._endpoint(), "GET", path, timeout_s=LOOK_S)
@@ -140,6 +138,22 @@ class EngineApi:
         if answer.status != passed:
             _raise_refusal(answer, own_trouble=own_trouble)
         return answer
+
+
+def engine_endpoint(host: str) -> Endpoint:
+    """Where an Engine is: ``unix:///path`` or ``tcp://host:port``. Raises Unavailable: its name does not resolve."""
+    parts = urlsplit(host)
+    if parts.scheme == "unix":
+        return Endpoint("docker", 80, unix=parts.path)
+    return endpoint_of(f"http://{parts.netloc}")
+
+
+def login_of(source: Source | None, registry_host: str) -> dict[str, str] | None:
+    """As whom an Engine pulls from a source; None: as nobody."""
+    if source is None or source.password is None:
+        return None
+    password = source.password.reveal().decode()
+    return {"username": source.account, "password": password, "serveraddress": registry_host}
 
 
 def _raise_refusal(answer: Answer, *, own_trouble: bool) -> None:

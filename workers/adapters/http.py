@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from workers.errors import Unavailable
+from workers.errors import Unavailable, Unreached
 
 MAX_BODY: Final = 4 * 1024 * 1024
 CHUNK: Final = 64 * 1024
@@ -24,7 +24,7 @@ CHUNK: Final = 64 * 1024
 class Endpoint:
     """Where to connect: a unix socket's path, or an address and port, with the name for Host and TLS.
 
-    ``ca``: path of the PEM certificates to trust instead of the system's.
+    ``ca``: path of the PEM certificates to trust instead of the system's. ``certificate``, ``key``: paths of what we show.
     """
 
     name: str
@@ -33,6 +33,10 @@ class Endpoint:
     unix: str = ""
     tls: bool = False
     ca: str = ""
+    certificate: str = ""
+    key: str = ""
+    context: ssl.SSLContext | None = field(default=None, compare=False)
+    """Instead of the three, from whoever has them elsewhere than in files."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +91,15 @@ class _Connection(http.client.HTTPConnection):
             return
         self.sock = socket.create_connection((self._endpoint.address, self._endpoint.port), self.timeout)
         if self._endpoint.tls:
-            context = ssl.create_default_context(cafile=self._endpoint.ca or None)
+            context = self._endpoint.context or _trusting(self._endpoint)
             self.sock = context.wrap_socket(self.sock, server_hostname=self._endpoint.name)
+
+
+def _trusting(endpoint: Endpoint) -> ssl.SSLContext:
+    context = ssl.create_default_context(cafile=endpoint.ca or None)
+    if endpoint.certificate:
+        context.load_cert_chain(endpoint.certificate, endpoint.key)
+    return context
 
 
 def request(
@@ -133,20 +144,33 @@ def streaming(
         idle_s: for each wait within; the same when None.
 
     Raises:
-        Unavailable: no connection, no answer in time, or a broken one.
+        Unreached: no connection; nothing was sent.
+        Unavailable: no answer in time, or a broken one.
     """
     until = time.monotonic() + timeout_s
     connection = _Connection(endpoint, idle_s or timeout_s, until)
     try:
+        _connect(connection, endpoint)
         _ask(connection, method, path, body, headers or {})
         with connection.getresponse() as response:
             found = {name.lower(): value for name, value in response.getheaders()}
             yield Answer(response.status, found, b""), _chunks(response, until, endpoint)
     except (OSError, http.client.HTTPException) as error:
-        what = "did not answer in time" if isinstance(error, TimeoutError) else f"cannot be asked: {_reason(error)}"
-        raise Unavailable(f"{endpoint.unix or endpoint.name} {what}") from error
+        raise Unavailable(_told(endpoint, error)) from error
     finally:
         connection.close()
+
+
+def _connect(connection: _Connection, endpoint: Endpoint) -> None:
+    try:
+        connection.connect()
+    except (OSError, ValueError) as error:  # ValueError: a name that TLS cannot be asked for
+        raise Unreached(_told(endpoint, error)) from error
+
+
+def _told(endpoint: Endpoint, error: Exception) -> str:
+    what = "did not answer in time" if isinstance(error, TimeoutError) else f"cannot be asked: {_reason(error)}"
+    return f"{endpoint.unix or endpoint.name} {what}"
 
 
 def _ask(connection: _Connection, method: str, path: str, body: bytes | None, headers: Mapping[str, str]) -> None:

@@ -1,7 +1,8 @@
 """The ledger behind the workers' ports: settled batches, and deliveries under a lease."""
 
+import json
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from wharfinger.ledger import outbox, settlement
@@ -31,11 +32,23 @@ class HeldInLedger:
         self._claim = claim
         self._clock = clock
         self._beat_s = beat_s
+        self._noted: Mapping[str, str] = json.loads(claim.noted) if claim.noted else {}
 
     @property
     def claim(self) -> Claim:
         """What is held."""
         return self._claim
+
+    @property
+    def noted(self) -> Mapping[str, str]:
+        """What its target began."""
+        return self._noted
+
+    def note(self, what: Mapping[str, str]) -> None:
+        """Keep what its target begins."""
+        text = json.dumps(what, separators=(",", ":")) if what else ""
+        outbox.note(self._database, self._claim, noted=text, now_ms=self._clock())
+        self._noted = dict(what)
 
     @contextmanager
     def kept(self) -> Iterator[None]:

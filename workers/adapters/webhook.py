@@ -5,9 +5,8 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from wharfinger.runtime.settings import WebhookTarget
-from workers.adapters.guarded import Forbidden, guarded_endpoint
+from workers.adapters.guarded import Forbidden, reached, why_not
 from workers.adapters.http import request
-from workers.decide.destination import what_would_allow
 from workers.decide.order import Order, Refused, Retry, Sent
 from workers.decide.webhook import meaning, webhook
 from workers.errors import Unavailable
@@ -23,26 +22,24 @@ class WebhookSender:
     def __init__(self, settings: WebhookTarget, *, timeout_s: float = TIMEOUT_S) -> None:
         self._settings = settings
         self._timeout_s = timeout_s
-        self._secrets = tuple(secret.reveal() for secret in settings.secrets)
 
     def resume(self, order: Order, lease: Lease) -> None:
         """Nothing: a post is one step, and the receiver knows it by its id when it comes again."""
 
     def send(self, order: Order, lease: Lease) -> Sent:
-        """Post once. The same order again carries the same webhook-id."""
-        url = urlsplit(self._settings.url)
+        """Send once. The same order again carries the same webhook-id."""
+        settings = self._settings
+        url = urlsplit(settings.reach.url)
         now_s = int(time.time())
-        made = webhook(order, self._secrets, now_s=now_s)
+        made = webhook(order, settings, now_s=now_s)
         path = (url.path or "/") + (f"?{url.query}" if url.query else "")
+        headers = {**made.headers, "Host": url.netloc}
         try:
-            endpoint = guarded_endpoint(url, self._settings.allow)
+            endpoint = reached(settings.reach)
             if isinstance(endpoint, Forbidden):
-                why = f"{url.hostname} is at {endpoint.address}, which is neither public nor in the target's allow"
-                return Refused(f"{why}: to send there, add {what_would_allow(endpoint.address)}")
+                return Refused(why_not(endpoint))
             lease.renew()
-            answer = request(
-                endpoint, "POST", path, headers={**made.headers, "Host": url.netloc}, body=made.body, timeout_s=self._timeout_s
-            )
+            answer = request(endpoint, settings.method.value, path, headers=headers, body=made.body, timeout_s=self._timeout_s)
         except Unavailable as fault:
             return Retry(str(fault))
         return meaning(answer.status, answer.headers, now_s=now_s)

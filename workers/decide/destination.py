@@ -9,17 +9,18 @@ from ipaddress import IPv4Address, IPv6Address, ip_address
 from wharfinger.runtime.settings import Network
 
 
-def may_be_sent_to(address: str, allow: Sequence[Network]) -> bool:
+def may_be_sent_to(address: str, allow: Sequence[Network], *, plain: bool = False) -> bool:
     """Whether an address, as resolved, may be connected to.
 
     Args:
         address: text of an IPv4 or IPv6 address.
         allow: networks of the target's ``allow``.
+        plain: without TLS, so only to what is allowed by name.
     """
     if not is_address(address):
         return False
     parsed = ip_address(address.partition("%")[0])
-    return all(_allowed(one, allow) for one in _with_embedded(parsed))
+    return all(_allowed(one, allow, plain=plain) for one in _with_embedded(parsed))
 
 
 def is_address(text: str) -> bool:
@@ -37,10 +38,10 @@ def what_would_allow(address: str) -> str:
     return "allow: [" + ", ".join(f'"{one}/{one.max_prefixlen}"' for one in judged) + "]"
 
 
-def _allowed(address: IPv4Address | IPv6Address, allow: Sequence[Network]) -> bool:
+def _allowed(address: IPv4Address | IPv6Address, allow: Sequence[Network], *, plain: bool) -> bool:
     if any(address.version == network.version and address in network for network in allow):
         return True
-    return address.is_global and not address.is_multicast and not address.is_reserved
+    return not plain and address.is_global and not address.is_multicast and not address.is_reserved
 
 
 def _with_embedded(address: IPv4Address | IPv6Address) -> Iterator[IPv4Address | IPv6Address]:

@@ -72,4 +72,12 @@ class Failed:
     reason: str
 
 
-Sent = Delivered | Unchanged | Undone | Refused | Retry | Failed
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """It was begun and is not over: look again after so long. No attempt; the target must have noted what it began."""
+
+    reason: str
+    after_s: float
+
+
+Sent = Delivered | Unchanged | Undone | Refused | Retry | Failed | Waiting

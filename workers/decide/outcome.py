@@ -1,10 +1,11 @@
 """Decides what a target's answer means for its delivery: over, with which state, or again later."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import assert_never
+from typing import Final, assert_never
 
 from wharfinger.ledger.values import DeliveryState
-from workers.decide.order import Delivered, Failed, Refused, Retry, Sent, Unchanged, Undone
+from workers.decide.order import Delivered, Failed, Refused, Retry, Sent, Unchanged, Undone, Waiting
 from workers.decide.retry import MAX_ATTEMPTS, next_attempt_ms
 
 
@@ -33,6 +34,15 @@ class Hold:
     until_ms: int
 
 
+_OVER: Final[Mapping[type[Sent], DeliveryState]] = {
+    Delivered: DeliveryState.DELIVERED,
+    Unchanged: DeliveryState.UNCHANGED,
+    Undone: DeliveryState.UNDONE,
+    Refused: DeliveryState.REFUSED,
+    Failed: DeliveryState.FAILED,
+}
+
+
 def outcome(sent: Sent, *, attempt: int, jitter: float) -> Finish | Postpone:
     """What an answer means.
 
@@ -42,18 +52,12 @@ def outcome(sent: Sent, *, attempt: int, jitter: float) -> Finish | Postpone:
         jitter: between 0 and 1.
     """
     match sent:
-        case Delivered(detail):
-            return Finish(DeliveryState.DELIVERED, detail)
-        case Unchanged(detail):
-            return Finish(DeliveryState.UNCHANGED, detail)
-        case Undone(detail):
-            return Finish(DeliveryState.UNDONE, detail)
-        case Refused(reason):
-            return Finish(DeliveryState.REFUSED, reason)
-        case Failed(reason):
-            return Finish(DeliveryState.FAILED, reason)
+        case Delivered(reason) | Unchanged(reason) | Undone(reason) | Refused(reason) | Failed(reason):
+            return Finish(_OVER[type(sent)], reason)
         case Retry(reason, after_s):
             return later(reason, attempt=attempt, asked_s=after_s, jitter=jitter)
+        case Waiting(reason, after_s):
+            return Postpone(reason, int(1_000 * after_s), counts=False)
         case _ as never:
             assert_never(never)
 

@@ -1,19 +1,24 @@
 """Makes a signed webhook and reads its answer. Sends nothing.
 
-Source: the Standard Webhooks specification: headers ``webhook-id``, ``webhook-timestamp``, ``webhook-signature``; the signature
-is ``v1,`` and base64 of HMAC-SHA256 over ``id.timestamp.body``. The id is the delivery's: a receiver that has seen it is done.
+Sources: the Standard Webhooks specification (headers ``webhook-id``, ``webhook-timestamp``, ``webhook-signature``, which is
+``v1,`` and base64 of HMAC-SHA256 over ``id.timestamp.body``); GitHub's "Validating webhook deliveries"
+(``X-Hub-Signature-256``: HMAC-SHA256 over the body, in hex); CloudEvents 1.0.2, HTTP protocol binding. Whatever the form, the
+id is the delivery's: a receiver that has seen it is done.
 """
 
 import base64
 import hashlib
 import hmac
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Final
+from urllib.parse import quote
 
+from wharfinger.runtime.settings import Signature, Template, WebhookForm, WebhookTarget
+from wharfinger.runtime.templates import in_json, is_json
+from workers.decide.fields import fill, moment
 from workers.decide.order import Delivered, Failed, Order, Retry, Sent
 
 EVENT_TYPE: Final = "image.pushed"
@@ -21,6 +26,8 @@ ALARM_TYPE: Final = "trail.alarm"
 _PREFIX: Final = b"whsec_"
 _GONE: Final = 410
 _AGAIN: Final = frozenset({408, 425, 429})
+_IN_HEADER: Final = "".join(chr(one) for one in range(0x21, 0x7F) if chr(one) not in '"%')
+"""What stands as it is in a header of CloudEvents (HTTP binding, 3.1.3.2); all else as %XX of its UTF-8."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,32 +38,56 @@ class Webhook:
     body: bytes
 
 
-def webhook(order: Order, secrets: Sequence[bytes], *, now_s: int) -> Webhook:
+def webhook(order: Order, target: WebhookTarget, *, now_s: int) -> Webhook:
     """The request of one attempt.
 
     Args:
         order: what was pushed.
-        secrets: ``whsec_…`` texts; each signs, so that a receiver may rotate.
+        target: the form it wants, and the secrets that sign.
         now_s: the attempt's time, seconds since the epoch.
     """
-    body = json.dumps(payload(order), separators=(",", ":")).encode()
-    signatures = " ".join(sign(secret, order.delivery_id, now_s, body) for secret in secrets)
-    headers = {
-        "Content-Type": "application/json",
-        "User-Agent": "wharfinger",
-        "webhook-id": order.delivery_id,
-        "webhook-timestamp": str(now_s),
-        "webhook-signature": signatures,
+    headers, body = _content(order, target)
+    made = {name: value.reveal().decode() for name, value in target.headers.items()}
+    made |= {**headers, "User-Agent": "wharfinger", "webhook-id": order.delivery_id, "webhook-timestamp": str(now_s)}
+    secrets = [secret.reveal() for secret in target.secrets]
+    if target.signature is Signature.GITHUB:
+        made["X-Hub-Signature-256"] = "sha256=" + hmac.digest(secrets[0], body, hashlib.sha256).hex()
+    else:
+        made["webhook-signature"] = " ".join(sign(secret, order.delivery_id, now_s, body) for secret in secrets)
+    return Webhook(made, body)
+
+
+def _content(order: Order, target: WebhookTarget) -> tuple[dict[str, str], bytes]:
+    if isinstance(target.body, Template):
+        escape = in_json if is_json(target.body.content_type) else str
+        return {"Content-Type": target.body.content_type}, fill(target.body.text, order, escape).encode()
+    told = payload(order)
+    if target.form is WebhookForm.STANDARD:
+        return {"Content-Type": "application/json"}, _json(told)
+    event = {
+        "specversion": "1.0",
+        "id": order.delivery_id,
+        "source": f"/wharfinger/{order.source}",
+        "type": f"wharfinger.{told['type']}",
+        "subject": f"{order.repository}:{order.tag}",
+        "time": str(told["timestamp"]),
     }
-    return Webhook(headers, body)
+    if target.form is WebhookForm.CLOUDEVENTS_STRUCTURED:
+        whole = {**event, "datacontenttype": "application/json", "data": told["data"]}
+        return {"Content-Type": "application/cloudevents+json; charset=UTF-8"}, _json(whole)
+    headers = {f"ce-{name}": quote(value, safe=_IN_HEADER) for name, value in event.items()}
+    return {"Content-Type": "application/json", **headers}, _json(told["data"])
+
+
+def _json(value: object) -> bytes:
+    return json.dumps(value, separators=(",", ":")).encode()
 
 
 def payload(order: Order) -> Mapping[str, object]:
     """What the receiver is told: which image by its digest, and who pushed it with which token."""
-    pushed = datetime.fromtimestamp(order.pushed_at_ms / 1_000, UTC)
     return {
         "type": ALARM_TYPE if order.alarm else EVENT_TYPE,
-        "timestamp": pushed.strftime("%Y-%m-%dT%H:%M:%S.") + f"{order.pushed_at_ms % 1_000:03d}Z",
+        "timestamp": moment(order.pushed_at_ms),
         "data": {
             "delivery_id": order.delivery_id,
             "rule": order.rule,

@@ -247,7 +247,7 @@ def test_rules_without_a_source(tmp_path: Path, sources: str, keys: list[str]) -
 @pytest.mark.parametrize(
     ("remedy", "url", "allow"),
     [
-        ('allow: ["127.0.0.1/32"]', "http://127.0.0.1:5004/hook", "[]"),
+        ('allow: ["127.0.0.1/32"]', "https://127.0.0.1:5004/hook", "[]"),
         ('allow: ["127.0.0.1/32"]', "http://localhost:5004/hook", "[10.0.0.0/8]"),
         ('allow: ["fc00::1/128"]', "https://[fc00::1]/hook", "[]"),
         ("", "http://127.0.0.1:5004/hook", "[127.0.0.0/8]"),

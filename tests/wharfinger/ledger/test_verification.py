@@ -864,6 +864,7 @@ NOT_COMMITTED = {
     "bad_digests.seq": "the same",
     "bad_digests.why": "the same",
     "bad_digests.at": "the same",
+    "deliveries.noted": "operation: what a target began; the outcome is in the log",
     "attempts.delivery": "operation; the outcome is in the log",
     "attempts.attempt": "operation",
     "attempts.started_at": "operation",

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from wharfinger.runtime import settings as typed
 from wharfinger.runtime.configuration import Loaded, load, parse_address, parse_base_url
-from wharfinger.runtime.configuration.deploy import parse_engine
 from wharfinger.runtime.configuration.server import CIPHERS
+from wharfinger.runtime.configuration.targets.docker import parse_engine
 from wharfinger.runtime.settings import Address, Secret, TlsPair
 from wharfinger.runtime.yaml_nodes import MAX_FILE, Fault
 
@@ -223,7 +223,12 @@ def test_a_whole_file(folder: Path) -> None:
         (
             typed.DockerTarget("prod", "tcp://127.0.0.1:2375", "web", 90.0, 53),
             typed.DockerTarget("local", "unix:///var/run/docker.sock", "web", 60.0, 54),
-            typed.WebhookTarget("hook", "https://ci.example/abc", (Secret(WHSEC.encode()),), (ip_network("127.0.0.0/8"),), 55),
+            typed.WebhookTarget(
+                "hook",
+                typed.Reach(url="https://ci.example/abc", allow=(ip_network("127.0.0.0/8"),)),
+                (Secret(WHSEC.encode()),),
+                55,
+            ),
         ),
     )
 
@@ -251,6 +256,7 @@ SOURCE = "notifier:\n  sources:\n    - {{name: main, secret_file: main.secret, r
 NAMED = "notifier:\n  sources:\n    - {{name: {}, secret_file: main.secret, registry: http://r}}\n"
 SECRETED = "notifier:\n  sources:\n    - {{name: main, registry: http://r, {}}}\n"
 REGISTRY = 'notifier:\n  sources:\n    - {{name: main, secret_file: main.secret, registry: "{}"}}\n'
+TYPES = "webhook, docker, github, gitlab, jenkins, woodpecker, drone, argocd, flux, kubernetes, swarm, command or message"
 PLAIN_NAME = "choose a plain name; it stands in URLs"
 TWO_SOURCES = (
     "\nnotifier:\n  sources:\n    - {name: main, secret_file: main.secret, registry: http://r}\n"
@@ -261,7 +267,7 @@ HOOK = "deploy:\n  targets:\n    hook: {{type: webhook, secret_file: hook.secret
 DOCKER = "deploy:\n  targets:\n    web: {{type: docker, container: web, {}}}\n"
 ENGINE = ("is no unix:///PATH or tcp://HOST:PORT", "write unix:///var/run/docker.sock or tcp://HOST:PORT")
 DEPLOY = (
-    "deploy:\n  targets:\n    hook: {{type: webhook, url: http://h, secret_file: hook.secret}}\n"
+    "deploy:\n  targets:\n    hook: {{type: webhook, url: https://h, secret_file: hook.secret}}\n"
     "  rules:\n    - {{name: web, targets: [hook], {}}}\n"
 )
 RULE = "acl:\n  - {}\n"
@@ -673,10 +679,10 @@ TABLE: list[tuple[str, str, list[Fault]]] = [
     ("", "alarms:\n  targets: hook", [fault(2, "alarms.targets", *listed("targets"))]),
     ("", "alarms:\n  targets: [{}]", [fault(2, "alarms.targets[0]", "is not a single value", "write plain texts")]),
     ("", "alarms:\n  target: [hook]", [fault(2, "alarms.target", *meant("targets"))]),
-    ("", HOOK.format("url: http://h") + "alarms: {targets: [hook]}", []),
+    ("", HOOK.format("url: https://h") + "alarms: {targets: [hook]}", []),
     *[
         ("", DOCKER.format("") + f"alarms:\n  targets: [{name}]", [
-            fault(5, "alarms.targets", f"there is no webhook '{name}' in deploy.targets", "add it there, or correct the name"),
+            fault(5, "alarms.targets", f"there is no webhook or message '{name}' in deploy.targets", "add it there, or correct the name"),
         ])
         for name in ("web", "nobody")
     ],
@@ -866,15 +872,11 @@ TABLE: list[tuple[str, str, list[Fault]]] = [
             'put it into a file and name that in password_file, or write "${VARIABLE}"',
         ),
     ]),
-    # deploy
+    # deploy, rules and targets
     ("", "deploy: {rule: []}", [fault(1, "deploy.rule", "is not a key known here", "did you mean rules?")]),
-    ("", "deploy:\n  targets:\n    hook:", [fault(3, "deploy.targets.hook", "is empty", "give it a type: webhook or docker")]),
+    ("", "deploy:\n  targets:\n    hook:", [fault(3, "deploy.targets.hook", "is empty", f"give it a type: {TYPES}")]),
     ("", TARGET.format(""), [fault(3, "deploy.targets.hook.type", "is missing", "add type to deploy.targets.hook")]),
-    *[
-        ("", TARGET.format(f"type: {kind}"), [fault(3, "deploy.targets.hook.type", f"{kind} is known, but not built yet", "use webhook or docker")])
-        for kind in ("swarm", "kubernetes", "github", "gitlab", "jenkins", "woodpecker", "drone")
-    ],
-    ("", TARGET.format("type: Docker"), [fault(3, "deploy.targets.hook.type", "'Docker' is no type of target", "use webhook or docker")]),
+    ("", TARGET.format("type: Docker"), [fault(3, "deploy.targets.hook.type", "'Docker' is no type of target", f"use {TYPES}, or install the package that adds it")]),
     ("", "deploy:\n  targets:\n    a b: {type: docker, container: web}", [fault(3, "deploy.targets.a b", "is not 1 to 64 letters, digits, - or _", "choose a plain name")]),
     ("", TARGET.format("type: webhook"), [
         fault(3, "deploy.targets.hook.secret_file", "is missing", "name a file that holds the secret"),
@@ -889,12 +891,65 @@ TABLE: list[tuple[str, str, list[Fault]]] = [
         fault(3, "deploy.targets.hook.url", "the environment has no NOBODY", "set NOBODY, or use url_file"),
     ]),
     *[
-        ("", HOOK.format("url: http://h").replace("hook.secret", file), [
+        ("", HOOK.format("url: https://h").replace("hook.secret", file), [
             fault(3, "deploy.targets.hook.secret_file", "holds no whsec_ secret of 24 to 64 bytes in base64", "make one as docs/configuration.md shows"),
         ])
         for file in ("plain.secret", "small.secret", "odd.secret")
     ],
-    *[("", HOOK.format(f"url: http://h, {name}: x"), [fault(3, f"deploy.targets.hook.{name}", *NOT_BUILT)]) for name in ("tls", "headers", "method", "network")],
+    ("", HOOK.format("url: 'http://h'"), [
+        fault(
+            3, "deploy.targets.hook.url", "is http:, which goes nowhere without a network in allow: whoever is on the way reads it",
+            'write https://, or name the private network it is in: allow: ["10.0.0.0/8"]',
+        ),
+    ]),
+    ("", HOOK.format("url: 'http://h', allow: [10.0.0.7]"), []),
+    ("", HOOK.format("url: https://h, method: GET"), [fault(3, "deploy.targets.hook.method", "'GET' is not known", "write one of POST, PUT, PATCH")]),
+    ("", HOOK.format("url: https://h, signature: none"), [fault(3, "deploy.targets.hook.signature", "'none' is not known", "write one of standard, github")]),
+    ("", HOOK.format("url: https://h, format: xml"), [
+        fault(3, "deploy.targets.hook.format", "'xml' is not known", "write one of standard, cloudevents-binary, cloudevents-structured"),
+    ]),
+    ("", HOOK.format("url: https://h, signature: github"), []),
+    ("", HOOK.format("url: https://h, signature: github").replace("hook.secret", "short.secret"), [
+        fault(3, "deploy.targets.hook.secret_file", "holds a secret of less than 16 characters", "make one with `openssl rand -hex 32`"),
+    ]),
+    ("", HOOK.format("url: https://h, body: '{{digest}}'"), []),
+    ("", HOOK.format("url: https://h, body: '{{disgest}}'"), [
+        fault(3, "deploy.targets.hook.body", "has {{disgest}}, which no push has", "write {{digest}} or another field of docs/targets.md"),
+    ]),
+    ("", HOOK.format("url: https://h, body: ' '"), [fault(3, "deploy.targets.hook.body", "is empty", "write what is to be sent")]),
+    ("", HOOK.format("url: https://h, body: x, content_type: text"), [
+        fault(3, "deploy.targets.hook.content_type", "'text' is no media type", "write application/json or text/plain"),
+    ]),
+    ("", HOOK.format("url: https://h, content_type: text/plain"), [
+        fault(3, "deploy.targets.hook.content_type", "is without a body of its own", "give a body:, or leave it out"),
+    ]),
+    ("", HOOK.format("url: https://h, body: x, format: standard"), [fault(3, "deploy.targets.hook.body", "stands beside format", "keep one of the two")]),
+    ("", HOOK.format("url: https://h, headers: {X-Team: shop, Authorization: 'Bearer ${SECRET}'}"), []),
+    ("", HOOK.format("url: https://h, headers: {Authorization: 'Bearer s3cret'}"), [
+        fault(
+            3, "deploy.targets.hook.headers.Authorization", "is written out in the configuration, where too many can read it",
+            'write "${VARIABLE}", and set that in the environment',
+        ),
+    ]),
+    *[
+        ("", HOOK.format(f"url: https://h, headers: {{{name}: x}}"), [
+            fault(3, f"deploy.targets.hook.headers.{name}", "is a header that is written by Wharfinger itself", "remove it"),
+        ])
+        for name in ("Host", "webhook-id", "Ce-Id", "X-Hub-Signature-256", "Content-Type")
+    ],
+    ("", HOOK.format("url: https://h, headers: {'A b': x}"), [
+        fault(3, "deploy.targets.hook.headers.A b", "is no name of a header", "write it as in HTTP, like X-Environment"),
+    ]),
+    ("", HOOK.format("url: https://h, headers: {X-A: é}"), [
+        fault(3, "deploy.targets.hook.headers.X-A", "holds what stands in no header", "write plain ASCII"),
+    ]),
+    ("", HOOK.format("url: https://h, ca_file: no.crt"), [
+        fault(3, "deploy.targets.hook.ca_file", "there is no file {folder}/no.crt", "correct the path, or make it readable for Wharfinger"),
+    ]),
+    ("", HOOK.format("url: https://h, certificate: pair.crt, key: pair.key"), []),
+    ("", HOOK.format("url: https://h, certificate: pair.crt"), [fault(3, "deploy.targets.hook.key", "is missing beside the other", "name both, or neither")]),
+    ("", HOOK.format("url: https://h, key: pair.key"), [fault(3, "deploy.targets.hook.certificate", "is missing beside the other", "name both, or neither")]),
+    ("", DOCKER.format("tls: true"), [fault(3, "deploy.targets.web.tls", *NOT_BUILT)]),
     ("", DOCKER.format("host: 'unix:///run/d.sock'"), []),
     ("", DOCKER.format("host: 'tcp://[::1]:2375'"), []),
     ("", "deploy:\n  targets:\n    web: {type: docker}", [fault(3, "deploy.targets.web.container", "is missing", "add container to deploy.targets.web")]),

@@ -10,6 +10,7 @@ from wharfinger.runtime.settings import (
     DeploySettings,
     DockerTarget,
     LogSettings,
+    Reach,
     Secret,
     Source,
     WebhookTarget,
@@ -20,7 +21,7 @@ from workers.adapters.docker_engine import DockerEngine
 from workers.adapters.webhook import WebhookSender
 from workers.ports import Destination, Destinations
 
-HOOK = WebhookTarget("hook", "https://ci.example/", (Secret(b"whsec_aaaa"),), (), 1)
+HOOK = WebhookTarget("hook", Reach(url="https://ci.example/"), (Secret(b"whsec_aaaa"),), 1)
 WEB = DockerTarget("web", "unix:///var/run/docker.sock", "web", 60.0, 2)
 SOURCE = Source("main", (), "http://registry:5000", "registry.main", "", None)
 

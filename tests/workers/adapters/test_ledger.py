@@ -252,6 +252,7 @@ def test_a_lease_runs_out(subject: Subject) -> None:
         lambda: stopped.finish(DeliveryState.DELIVERED, ""),
         lambda: stopped.postpone("", 0, counts=True),
         lambda: stopped.hold("", NOW),
+        lambda: stopped.note({"run": "1"}),
     ):
         with pytest.raises(LeaseLost):
             step()
@@ -269,6 +270,48 @@ def test_a_lease_is_renewed(subject: Subject) -> None:
     assert subject.outbox.claim(ident(1)) is None
     subject.clock.now_ms += 1
     assert subject.outbox.claim(ident(1)) is not None
+
+
+def test_what_was_begun_is_kept(subject: Subject) -> None:
+    """Whoever takes the delivery over finds it; nothing is left of it once it was let go."""
+    subject.commit(push(1))
+    held = subject.claim(1)
+    assert held.noted == {}
+    held.note({"run": "17", "asked": "né"})
+    assert held.noted == {"run": "17", "asked": "né"}
+    subject.clock.now_ms += LEASE_MS + 1
+    again = subject.claim(1)
+    assert again.noted == {"run": "17", "asked": "né"}
+    again.note({})
+    again.postpone("later", 0, counts=True)
+    assert subject.claim(1).noted == {}
+
+
+def test_nothing_is_begun_over_what_is_not_over(subject: Subject) -> None:
+    """While one delivery waits for the end of what it began, or its worker was killed, its target takes no other."""
+    subject.commit(push(1), push(2), push(3, target="other"))
+    held = subject.claim(1)
+    held.note({"run": "17"})
+    held.postpone("runs", 1_000, counts=False)
+    assert list(subject.outbox.due()) == [ident(3)]
+    assert subject.outbox.claim(ident(2)) is None
+    subject.clock.now_ms += 1_000
+    assert list(subject.outbox.due()) == [ident(1), ident(3)]
+    subject.claim(1)
+    subject.clock.now_ms += LEASE_MS + 1
+    assert subject.outbox.claim(ident(2)) is None
+    subject.claim(1).finish(DeliveryState.DELIVERED, "")
+    assert subject.outbox.claim(ident(2)) is not None
+
+
+def test_a_note_renews(subject: Subject) -> None:
+    """The lease runs from then."""
+    subject.commit(push(1))
+    held = subject.claim(1)
+    subject.clock.now_ms += LEASE_MS
+    held.note({"run": "17"})
+    subject.clock.now_ms += LEASE_MS
+    held.renew()
 
 
 def test_after_the_end_nothing_is_held(subject: Subject) -> None:

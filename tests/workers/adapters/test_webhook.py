@@ -5,14 +5,19 @@ import socket
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from ipaddress import ip_network
+from pathlib import Path
+from typing import Any
 
 import pytest
 from standardwebhooks.webhooks import Webhook
 
+from tests.certificates import pair, serving
 from tests.servers import Heard, Peer, Reply, answering, saying
 from tests.workers.fakes import RecordingTarget
+from tests.workers.leases import Holding
 from wharfinger.ledger.errors import LeaseLost
-from wharfinger.runtime.settings import Secret, WebhookTarget
+from wharfinger.runtime.settings import Method, Network, Reach, Secret, TlsPair, WebhookTarget
+from workers.adapters.http import MAX_BODY
 from workers.adapters.webhook import WebhookSender
 from workers.decide.order import Delivered, Failed, Order, Refused, Retry, Sent
 from workers.ports import Target
@@ -38,23 +43,18 @@ ORDER = Order(
 )
 
 
-@dataclass
-class Holding:
-    """A lease, held until it is lost."""
-
-    renewed: int = 0
-    lost: bool = False
-
-    def renew(self) -> None:
-        """Hold on."""
-        if self.lost:
-            raise LeaseLost("taken over")
-        self.renewed += 1
-
-
-def sender(url: str, *secrets: bytes, allow: tuple[object, ...] = LOOPBACK, timeout_s: float = 10) -> WebhookSender:
+def sender(
+    url: str,
+    *secrets: bytes,
+    allow: tuple[Network, ...] = LOOPBACK,
+    timeout_s: float = 10,
+    ca_file: Path | None = None,
+    shown: TlsPair | None = None,
+    **form: Any,
+) -> WebhookSender:
     """A webhook target."""
-    settings = WebhookTarget("hook", url, tuple(map(Secret, secrets or (SECRET,))), allow, 1)  # type: ignore[arg-type]  # networks
+    reach = Reach(url=url, allow=allow, ca_file=ca_file, pair=shown)
+    settings = WebhookTarget("hook", reach, tuple(map(Secret, secrets or (SECRET,))), 1, **form)
     return WebhookSender(settings, timeout_s=timeout_s)
 
 
@@ -174,7 +174,7 @@ def test_answers(reply: Reply, expected: Sent) -> None:
 
 
 @pytest.mark.parametrize("allow", [(), (ip_network("10.0.0.0/8"),), (ip_network("::1/128"),)], ids=["none", "others", "v6"])
-def test_an_address_that_is_not_allowed(allow: tuple[object, ...]) -> None:
+def test_an_address_that_is_not_allowed(allow: tuple[Network, ...]) -> None:
     """Loopback is as private as any: nobody is asked, and an operator is told what to change."""
     with answering(lambda _: Reply(200)) as peer:
         for host in ("127.0.0.1", "localhost", "[::ffff:127.0.0.1]", "[::1]", "0.0.0.0", "169.254.169.254"):
@@ -218,3 +218,78 @@ def test_secrets_are_not_told() -> None:
         answer = sender(f"{peer.url}/?token=t0ken").send(ORDER, Holding())
     assert SECRET.decode() not in repr(answer)
     assert SECRET.removeprefix(b"whsec_") not in repr(one(peer)).encode()
+
+
+def test_another_method_and_headers() -> None:
+    """As the receiver wants them."""
+    with answering(lambda _: Reply(200)) as peer:
+        target = sender(f"{peer.url}/hook", method=Method.PUT, headers={"Authorization": Secret(b"Bearer t0ken")})
+        assert isinstance(target.send(ORDER, Holding()), Delivered)
+    heard = one(peer)
+    assert (heard.method, heard.headers["authorization"]) == ("PUT", "Bearer t0ken")
+
+
+def test_http_goes_only_to_what_is_allowed() -> None:
+    """Also of public addresses: whoever is on the way reads it. Nobody is asked."""
+    answer = sender("http://192.88.99.1/", allow=()).send(ORDER, Holding())
+    assert answer == Refused(
+        'h is at 192.88.99.1, http: goes only to the target\'s allow: to send there, add allow: ["192.88.99.1/32"]'.replace(
+            "h", "192.88.99.1", 1
+        )
+    )
+
+
+def test_an_authority_of_ones_own(tmp_path: Path) -> None:
+    """TLS is taken from whom ``ca_file`` vouches for, and from nobody else; who is not trusted hears nothing."""
+    own, other = pair(tmp_path, "own"), pair(tmp_path, "other")
+    with answering(lambda _: Reply(200), tls=serving(own)) as peer:
+        assert isinstance(sender(peer.url, ca_file=own.certificate).send(ORDER, Holding()), Delivered)
+        for trusted in (other.certificate, None):
+            answer = sender(peer.url, ca_file=trusted).send(ORDER, Holding())
+            assert isinstance(answer, Retry)
+            assert "certificate" in answer.reason.lower()
+    assert len(peer.heard) == 1
+
+
+def test_a_certificate_of_another_name(tmp_path: Path) -> None:
+    """The URL's own name is what it must be for, though the address was checked."""
+    own = pair(tmp_path, "own", "ci.example")
+    with answering(lambda _: Reply(200), tls=serving(own)) as peer:
+        assert isinstance(sender(peer.url, ca_file=own.certificate).send(ORDER, Holding()), Retry)
+    assert peer.heard == []
+
+
+def test_a_receiver_that_wants_a_certificate(tmp_path: Path) -> None:
+    """It is shown the pair of the target; without one, or with another, it takes nothing."""
+    own, client, other = pair(tmp_path, "own"), pair(tmp_path, "client", "wharfinger"), pair(tmp_path, "other")
+    with answering(lambda _: Reply(200), tls=serving(own, clients=client)) as peer:
+        for shown in (None, other):
+            assert isinstance(sender(peer.url, ca_file=own.certificate, shown=shown).send(ORDER, Holding()), Retry)
+        assert peer.heard == []
+        assert isinstance(sender(peer.url, ca_file=own.certificate, shown=client).send(ORDER, Holding()), Delivered)
+    assert len(peer.heard) == 1
+
+
+def test_a_pair_that_is_gone(tmp_path: Path) -> None:
+    """It was there when the configuration was read: later, perhaps, and nothing is sent without it."""
+    own = pair(tmp_path, "own")
+    gone = TlsPair(tmp_path / "gone.crt", tmp_path / "gone.key")
+    with answering(lambda _: Reply(200), tls=serving(own)) as peer:
+        assert isinstance(sender(peer.url, ca_file=own.certificate, shown=gone).send(ORDER, Holding()), Retry)
+    assert peer.heard == []
+
+
+def test_a_receiver_that_ends_the_connection() -> None:
+    """It may have taken it: again, with the same id."""
+    answers = [None, Reply(200)]
+    with answering(lambda _: answers.pop(0)) as peer:
+        target = sender(peer.url)
+        assert isinstance(target.send(ORDER, Holding()), Retry)
+        assert isinstance(target.send(replace(ORDER, attempt=2), Holding()), Delivered)
+    assert [heard.headers["webhook-id"] for heard in peer.heard] == ["dlv_1", "dlv_1"]
+
+
+def test_a_huge_answer() -> None:
+    """Is not read without end."""
+    with answering(lambda _: Reply(200, {}, b"x" * (MAX_BODY + 1))) as peer:
+        assert isinstance(sender(peer.url).send(ORDER, Holding()), Retry)

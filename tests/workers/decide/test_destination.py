@@ -33,6 +33,14 @@ FORBIDDEN = [
 ]
 
 
+@pytest.mark.parametrize(
+    ("address", "allowed"), [("8.8.8.8", False), ("2606:4700::1", False), ("10.0.0.1", True), ("10.1.0.1", False)]
+)
+def test_without_tls(address: str, allowed: bool) -> None:  # noqa: FBT001 - a column
+    """Only to what is named, though it be public: whoever is on the way reads it."""
+    assert may_be_sent_to(address, (ip_network("10.0.0.0/16"),), plain=True) is allowed
+
+
 @pytest.mark.parametrize("address", FORBIDDEN)
 def test_forbidden(address: str) -> None:
     """Nothing private, local or special, in no disguise."""

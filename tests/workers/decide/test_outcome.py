@@ -3,7 +3,7 @@
 import pytest
 
 from wharfinger.ledger.values import DeliveryState
-from workers.decide.order import Delivered, Failed, Refused, Retry, Sent, Unchanged, Undone
+from workers.decide.order import Delivered, Failed, Refused, Retry, Sent, Unchanged, Undone, Waiting
 from workers.decide.outcome import Finish, Postpone, outcome
 from workers.decide.retry import MAX_ATTEMPTS
 
@@ -19,7 +19,7 @@ from workers.decide.retry import MAX_ATTEMPTS
     ],
 )
 def test_over(sent: Sent, state: DeliveryState) -> None:
-    """Every answer but one ends the delivery."""
+    """Every answer but two ends the delivery."""
     assert outcome(sent, attempt=1, jitter=0) == Finish(state, "x")
 
 
@@ -29,3 +29,8 @@ def test_later() -> None:
     last = outcome(Retry("x"), attempt=MAX_ATTEMPTS, jitter=0)
     assert isinstance(last, Finish)
     assert last.state is DeliveryState.FAILED
+
+
+def test_begun_and_not_over() -> None:
+    """Looking again is no attempt, however often: what was begun takes its time."""
+    assert outcome(Waiting("runs", 2.5), attempt=MAX_ATTEMPTS, jitter=1) == Postpone("runs", 2_500, counts=False)

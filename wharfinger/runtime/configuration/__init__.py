@@ -26,6 +26,7 @@ from wharfinger.runtime.settings import (
     Address,
     AuthSettings,
     DeploySettings,
+    MessageTarget,
     NotifierSettings,
     OnStoreFailure,
     RetentionSettings,
@@ -198,14 +199,15 @@ def _parse_kept(text: str) -> float:
 
 
 def _alarms(section: Section | None, deploy: DeploySettings) -> tuple[str, ...]:
-    """``alarms``: webhooks that hear of violations."""
+    """``alarms``: webhooks and messages that tell of violations."""
     if section is None:
         return ()
     targets = section.texts("targets")
-    known = [target.name for target in deploy.targets if isinstance(target, WebhookTarget)]
+    known = [target.name for target in deploy.targets if isinstance(target, WebhookTarget | MessageTarget)]
     for target in targets:
         if target not in known:
-            section.fault("targets", f"there is no webhook {target!r} in deploy.targets", "add it there, or correct the name")
+            problem = f"there is no webhook or message {target!r} in deploy.targets"
+            section.fault("targets", problem, "add it there, or correct the name")
     section.done()
     return tuple(dict.fromkeys(targets))
 

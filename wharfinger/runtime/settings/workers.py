@@ -1,4 +1,4 @@
-"""What the workers are told: the ledger, the rules of deployment, and the targets."""
+"""What the workers are told: the ledger, the rules of deployment, who gets the trail."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -8,34 +8,10 @@ from typing import Final
 
 from wharfinger.runtime.settings.notifier import Source
 from wharfinger.runtime.settings.rules import Rule
+from wharfinger.runtime.settings.targets import Target
 from wharfinger.runtime.settings.values import Address, Network, Secret, TlsPair
 
 CHECKPOINT_EVERY_S: Final = 60.0
-
-
-@dataclass(frozen=True, slots=True)
-class WebhookTarget:
-    """A receiver of signed webhooks. ``secrets``: ``whsec_…`` texts, each signs. ``allow``: private networks it may be in."""
-
-    name: str
-    url: str
-    secrets: tuple[Secret, ...]
-    allow: tuple[Network, ...]
-    line: int
-
-
-@dataclass(frozen=True, slots=True)
-class DockerTarget:
-    """A container of one Docker Engine. ``host``: ``unix:///path`` or ``tcp://host:port``."""
-
-    name: str
-    host: str
-    container: str
-    health_timeout_s: float
-    line: int
-
-
-Target = WebhookTarget | DockerTarget
 
 
 @dataclass(frozen=True, slots=True)

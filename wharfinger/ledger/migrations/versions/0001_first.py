@@ -207,6 +207,7 @@ def _deliveries() -> None:
         _number("fence"),
         _number("stirred"),
         _text("decisions"),
+        _text("noted"),
         sa.PrimaryKeyConstraint("id"),
         sa.ForeignKeyConstraint(["seq"], ["records.seq"]),
     )
