@@ -5,6 +5,7 @@ import random
 import signal
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -51,11 +52,12 @@ def restarted(server: Cluster, seconds: float) -> None:
 def stopped(server: Cluster, seconds: float) -> None:
     """All of it holds its connections and says nothing."""
     processes = server.processes()
-    for pid in processes:
-        os.kill(pid, signal.SIGSTOP)
-    time.sleep(seconds)
-    for pid in processes:
-        os.kill(pid, signal.SIGCONT)
+    for number in (signal.SIGSTOP, signal.SIGCONT):
+        for pid in processes:
+            with suppress(ProcessLookupError):  # one of its duties was done meanwhile
+                os.kill(pid, number)
+        if number is signal.SIGSTOP:
+            time.sleep(seconds)
 
 
 def test_the_database_goes_away(station: Station, server: Cluster, chance: random.Random, tell: Tell) -> None:
