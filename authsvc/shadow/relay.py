@@ -127,6 +127,7 @@ class _Connection:
         self._peer = peer
         self._upstream: Side | None = None
         self._answers = 0
+        self._farewell = False
 
     async def one(self) -> bool:
         """One request; whether another may follow."""
@@ -174,7 +175,7 @@ class _Connection:
         finally:
             await ended(reading, watching)
         try:
-            return reading.result() if done == {reading} else None
+            return reading.result() if done == {reading} and not self._farewell else None
         except BrokenOff:
             return None
 
@@ -182,7 +183,10 @@ class _Connection:
         """Until the upstream closes; what it says before is its farewell."""
         if self._upstream is None:
             await asyncio.Event().wait()
-        elif said := await self._upstream.some():
+            return
+        # It may come in pieces, like the head and body of a 408.
+        while said := await self._upstream.some():
+            self._farewell = True
             await self._client.send(said)
 
     async def _hand_on(self, request: RequestHead, head: bytes) -> bool:

@@ -15,7 +15,7 @@ RANDOM: Final = "--random-ids"
 """Those of registries before 3.0, which cost more."""
 CASES: Final = (
     pytest.param((20_000, 100_000), [], id="10^5, ids in order of time"),
-    pytest.param((20_000, 100_000), [RANDOM], id="10^5, random ids"),
+    pytest.param((20_000, 100_000), [RANDOM], id="10^5, random ids", marks=pytest.mark.slow),
     pytest.param((100_000, 10_000_000), [RANDOM], id="10^7, random ids", marks=pytest.mark.slow),
 )
 STEEPEST: Final = 2

@@ -108,7 +108,9 @@ def harbour(quay: Harbour) -> Iterator[Harbour]:
     yield Harbour(quay.engine, quay.house)
     for name in quay.engine.docker("service", "ls", "-q").stdout.split():
         quay.engine.docker("service", "rm", name)
-    wait_until("the tasks to be gone", lambda: not quay.engine.docker("ps", "-q").stdout.strip(), 60)
+    # Of the Engine's other containers some are other tests'.
+    tasks = ("ps", "-q", "--filter", "label=com.docker.swarm.service.id")
+    wait_until("the tasks to be gone", lambda: not quay.engine.docker(*tasks).stdout.strip(), 60)
 
 
 @pytest.fixture(scope="module")
