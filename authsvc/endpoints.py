@@ -6,8 +6,8 @@ Clients never see 403; less access is 200 with fewer actions. Error texts never 
 import asyncio
 import json
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Final, assert_never
 
 from aiohttp import ClientPayloadError, web
@@ -69,6 +69,7 @@ class Endpoints:
         body_timeout_s: float = BODY_TIMEOUT_S,
     ) -> None:
         self._serving = serving
+        self._always = (_NOT_SNIFFED, ("Strict-Transport-Security", HSTS)) if serving.server.hsts else (_NOT_SNIFFED,)
         self._pings = pings
         self._meter = meter
         self._log = log
@@ -114,18 +115,17 @@ class Endpoints:
         return self._finished(reply)
 
     def _finished(self, reply: Reply) -> Reply:
-        always = (_NOT_SNIFFED, ("Strict-Transport-Security", HSTS)) if self._serving.server.hsts else (_NOT_SNIFFED,)
-        return replace(reply, headers=reply.headers + always)
+        return Reply(reply.status, reply.headers + self._always, reply.body)
 
     async def token(self, http: web.Request) -> Reply:
         """GET and POST: a token, or why not."""
         began = time.monotonic()
         return await self._counted(self._token(http, began), began)
 
-    async def plain_token(self, asked: PlainGet, peer: str) -> Reply:
+    def plain_token(self, asked: PlainGet, peer: str) -> Coroutine[None, None, Reply]:
         """The same to a plain GET."""
         began = time.monotonic()
-        return await self._answered(self._counted(self._plain_token(asked, peer, began), began))
+        return self._answered(self._counted(self._plain_token(asked, peer, began), began))
 
     async def _counted(self, answer: Awaitable[tuple[str, Reply]], began: float) -> Reply:
         outcome = "failed"
